@@ -1,0 +1,35 @@
+# Compiler flags of every target: warnings are errors, hardening on in release (reliability goals, docs/hardening.md).
+add_library(herd_flags INTERFACE)
+
+target_compile_options(herd_flags INTERFACE
+  -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wformat=2 -Wimplicit-fallthrough
+  -Wnull-dereference -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports null dereferences inside its own library once everything is inlined; clang's check stays on.
+  target_compile_options(herd_flags INTERFACE -Wno-null-dereference)
+  target_compile_options(herd_flags INTERFACE -Wtrampolines -Wbidi-chars=any)
+endif()
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g")
+target_compile_options(herd_flags INTERFACE -fno-omit-frame-pointer)
+
+if(HERD_SANITIZE)
+  target_compile_options(herd_flags INTERFACE -fsanitize=${HERD_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(herd_flags INTERFACE -fsanitize=${HERD_SANITIZE})
+  if(HERD_FUZZ)
+    target_compile_options(herd_flags INTERFACE -fsanitize=fuzzer-no-link)
+  endif()
+else()
+  target_compile_options(herd_flags INTERFACE
+    -D_GLIBCXX_ASSERTIONS -fstack-protector-strong -fstack-clash-protection
+    -fcf-protection=full -fno-strict-overflow -fno-delete-null-pointer-checks)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(herd_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+  endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(herd_flags INTERFACE -ftrivial-auto-var-init=zero)
+  endif()
+  target_link_options(herd_flags INTERFACE
+    -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
+endif()

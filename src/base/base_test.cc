@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+
+#include "base/arena.h"
+#include "base/byte_reader.h"
+#include "base/checked_math.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/rng.h"
+#include "base/thread_pool.h"
+
+namespace herd {
+namespace {
+
+TEST(ErrorTable, NumbersAreUnique) {
+  for (const CodeRow& a : code_table)
+    for (const CodeRow& b : code_table)
+      if (a.code != b.code) {
+        EXPECT_NE(a.number, b.number);
+        EXPECT_NE(a.name, b.name);
+      }
+}
+
+TEST(Shown, EscapesControlCharactersAndCutsLongText) {
+  EXPECT_EQ(shown("a\nb"), "'a\\x0ab'");
+  EXPECT_EQ(shown(std::string(65, 'x')), "'" + std::string(64, 'x') + "…'");
+}
+
+TEST(CheckedMath, FindsOverflow) {
+  EXPECT_EQ(checked_mul(1ull << 40, 1ull << 40), std::nullopt);
+  EXPECT_EQ(checked_mul(1ull << 31, 1ull << 31), 1ull << 62);
+  EXPECT_EQ(checked_add(~0ull, 1), std::nullopt);
+}
+
+TEST(ByteReader, NeverReadsPastTheEnd) {
+  const std::array<std::byte, 3> three{};
+  ByteReader reader(three);
+  EXPECT_TRUE(reader.pod<std::uint16_t>().has_value());
+  EXPECT_FALSE(reader.pod<std::uint16_t>().has_value());
+  EXPECT_EQ(reader.left(), 1u);
+  EXPECT_FALSE(reader.bytes(~0ull).has_value());
+}
+
+TEST(ThreadPool, CoversEveryItemOnceAtAnyNumberOfThreads) {
+  for (int threads : {1, 2, 3, 8}) {
+    ThreadPool pool(threads);
+    for (std::int64_t items : {0, 1, 7, 1000}) {
+      std::vector<std::atomic<int>> seen(static_cast<std::size_t>(items));
+      for (int round = 0; round < 50; ++round)
+        pool.run(items, 3, [&](std::int64_t begin, std::int64_t end, int thread) {
+          ASSERT_LT(thread, threads);
+          for (std::int64_t i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
+        });
+      for (const auto& count : seen) EXPECT_EQ(count, 50);
+    }
+  }
+}
+
+TEST(Arena, GivesTheSameAddressesAfterAReset) {
+  Arena arena(1024);
+  std::vector<void*> first;
+  for (std::size_t bytes : {10u, 500u, 3000u, 64u}) first.push_back(arena.allocate(bytes));
+  const std::size_t reserved = arena.bytes_reserved();
+  arena.reset();
+  std::size_t i = 0;
+  for (std::size_t bytes : {10u, 500u, 3000u, 64u}) EXPECT_EQ(arena.allocate(bytes), first[i++]);
+  EXPECT_EQ(arena.bytes_reserved(), reserved);
+}
+
+// Known answers of Random123 (kat_vectors, philox4x32 10).
+TEST(Philox, AgreesWithThePublishedVectors) {
+  const auto zero = philox(0, 0, 0);
+  EXPECT_EQ(zero, (std::array<std::uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  const auto ones = philox(~0ull, ~0ull, ~0ull);
+  EXPECT_EQ(ones, (std::array<std::uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+}
+
+TEST(Json, RefusesDuplicateKeysDepthAndTrailingText) {
+  EXPECT_TRUE(parse_json(R"({"a":1,"b":{"a":2}})").has_value());
+  EXPECT_EQ(parse_json(R"({"a":1,"a":2})").error().code, Code::invalid_json);
+  EXPECT_EQ(parse_json("[1] x").error().code, Code::invalid_json);
+  EXPECT_EQ(parse_json("").error().code, Code::invalid_json);
+  EXPECT_EQ(parse_json("[NaN]").error().code, Code::invalid_json);
+  auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  EXPECT_TRUE(parse_json(nested(limits::json_depth_max - 1)).has_value());
+  EXPECT_TRUE(parse_json(nested(limits::json_depth_max)).has_value());
+  EXPECT_EQ(parse_json(nested(limits::json_depth_max + 1)).error().code, Code::json_too_deep);
+}
+
+TEST(File, WritesAtomicallyAndMapsBack) {
+  const fs::path path = fs::temp_directory_path() / "herd_base_test_file";
+  ASSERT_TRUE(write_file(path, std::string_view("hello")).has_value());
+  auto mapping = Mapping::open(path);
+  ASSERT_TRUE(mapping.has_value());
+  EXPECT_EQ(mapping->bytes().size(), 5u);
+  EXPECT_EQ(read_file(path, 4).error().code, Code::out_of_range);
+  EXPECT_EQ(*read_file(path, 5), "hello");
+  fs::remove(path);
+  EXPECT_EQ(Mapping::open(path).error().code, Code::missing_input);
+}
+
+TEST(File, KnowsPlainNames) {
+  EXPECT_TRUE(is_plain_file_name("model-00001-of-00002.safetensors"));
+  for (const char* bad : {"", ".", "..", "../x", "a/b", "a\\b", "a b", "\xc3\xa9"})
+    EXPECT_FALSE(is_plain_file_name(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace herd

@@ -1,0 +1,35 @@
+// Every bound on what comes from outside, in one place; each has a test at limit-1, limit and limit+1.
+#pragma once
+
+#include <cstdint>
+
+namespace herd::limits {
+
+// Files of weights.
+inline constexpr std::uint64_t safetensors_header_bytes_max = 100'000'000;
+inline constexpr std::uint64_t tensor_name_bytes_max = 1024;
+inline constexpr std::uint64_t tensor_rank_max = 8;
+inline constexpr std::uint64_t shards_max = 100'000;
+inline constexpr std::uint64_t pickle_bytes_max = 64ull << 20;
+inline constexpr std::uint64_t pickle_depth_max = 64;
+
+// Configuration and JSON.
+inline constexpr std::uint64_t json_depth_max = 64;
+inline constexpr std::uint64_t json_bytes_max = 256ull << 20;
+inline constexpr std::uint64_t layers_max = 4096;
+inline constexpr std::uint64_t experts_max = 65'536;
+inline constexpr std::uint64_t width_max = 1ull << 20;
+
+// Text.
+inline constexpr std::uint64_t vocabulary_max = 1ull << 21;
+inline constexpr std::uint64_t merges_max = 4ull << 20;
+inline constexpr std::uint64_t token_bytes_max = 16 * 1024;
+
+// Pictures.
+inline constexpr std::uint64_t image_bytes_max = 20ull << 20;
+inline constexpr std::uint64_t image_pixels_max = 40'000'000;
+inline constexpr std::uint64_t image_side_max = 16'384;
+inline constexpr std::uint64_t images_max = 16;
+inline constexpr std::uint64_t images_pixels_max = 120'000'000;
+
+}  // namespace herd::limits
