@@ -1,0 +1,57 @@
+# The two commands are `make run` and `make test`; everything else is a thin name for a CMake preset. See `make help`.
+JOBS ?= $(shell nproc)
+MODEL ?= models/cria
+MAKEFLAGS += --no-print-directory
+
+.PHONY: run test build bench format lint test-slow asan tsan fuzz setup setup-dev clean help
+.DEFAULT_GOAL := help
+
+run: build/build.ninja ## talk to a model in the terminal; MODEL=dir for another one than models/cria
+	@cmake --build build --target herd -j $(JOBS)
+	@build/herd chat "$(MODEL)"
+
+test: build/build.ninja ## build everything and run every quick test, tidy included
+	@cmake --build build -j $(JOBS)
+	@ctest --test-dir build -LE 'slow|gpu' -j $(JOBS) --output-on-failure --no-tests=error
+
+build: build/build.ninja ## the program, at build/herd
+	@cmake --build build --target herd -j $(JOBS)
+
+bench: build/build.ninja ## measure; see bench/
+	@cmake --build build --target bench -j $(JOBS)
+
+test-slow: build/build.ninja ## the tests that take minutes or gigabytes
+	@cmake --build build -j $(JOBS)
+	@ctest --test-dir build -L slow --output-on-failure --no-tests=error
+
+asan tsan: setup-dev ## the quick tests under clang's address+undefined / thread sanitizer
+	@cmake --preset $@
+	@cmake --build build/$@ -j $(JOBS)
+	@ctest --test-dir build/$@ -LE 'slow|gpu|tidy' -j $(JOBS) --output-on-failure --no-tests=error
+
+fuzz: setup-dev ## build the libFuzzer targets into build/fuzz
+	@cmake --preset fuzz
+	@cmake --build build/fuzz -j $(JOBS)
+
+lint: setup-dev build/build.ninja ## clang-tidy over src/
+	@tools/lint.sh build $(JOBS)
+
+format: setup-dev ## clang-format over everything
+	@git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
+
+setup: ## install missing Debian packages
+	@tools/setup.sh
+
+setup-dev: ## also those that only developers need
+	@tools/setup.sh --dev
+
+# Ninja configures anew by itself when a CMakeLists.txt changes; presets it does not know.
+build/build.ninja: CMakePresets.json | setup
+	@cmake --preset release
+	@touch $@
+
+clean: ## remove build/
+	@cmake -E rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z -]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
