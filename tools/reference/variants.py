@@ -1,0 +1,1 @@
+"""Rewrites of a saved directory into the other forms checkpoints come in."""
