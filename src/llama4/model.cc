@@ -1,0 +1,115 @@
+#include "llama4/model.h"
+
+#include <algorithm>
+
+#include "ops/elementwise.h"
+#include "ops/expect.h"
+#include "ops/route.h"
+
+namespace herd::llama4 {
+
+namespace {
+
+// Picture vectors take the places of their <|patch|> tokens.
+Tensor fuse(const Tensor& x_TD, const Tensor& features_FD, std::span<const std::int32_t> row_F);
+
+}  // namespace
+
+Tensor Model::forward(Context& ctx, const nn::Batch& batch) const {
+  Tensor x_TD = embed(ctx, embedding_.weight, batch.tokens());
+  if (batch.features()) x_TD = fuse(x_TD, batch.features(), batch.feature_rows());
+  ctx.saw("embed", -1, x_TD);
+  const Angles angles = rope_angles(ctx, batch.positions(), rope_frequency_P_);
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+    const Scratch scratch(ctx);  // what a block used is free for the next
+    copy(blocks_[layer](ctx, x_TD, batch, angles), x_TD);
+    ctx.saw("hidden", static_cast<std::int64_t>(layer), x_TD);
+  }
+  batch.commit();
+  return head_(ctx, norm_(ctx, gather_rows(ctx, x_TD, batch.wanted())));
+}
+
+Tensor Block::operator()(Context& ctx, const Tensor& x_TD, const nn::Batch& batch,
+                         const Angles& angles) const {
+  const Tensor h_TD = add(ctx, x_TD, attention_(ctx, attention_norm_(ctx, x_TD), batch, angles));
+  const Tensor n_TD = feed_forward_norm_(ctx, h_TD);
+  return add(ctx, h_TD, std::visit([&](const auto& f) { return f(ctx, n_TD); }, feed_forward_));
+}
+
+Tensor Model::see(Context& ctx, const Tensor& pixels_BCSS) const {
+  HERD_CHECK(vision_.has_value(), "this model has no vision encoder");
+  const Tensor seen = (*vision_)(ctx, pixels_BCSS);
+  ctx.saw("vision", -1, seen);
+  return projector_(ctx, seen);
+}
+
+namespace {
+
+Tensor fuse(const Tensor& x_TD, const Tensor& features_FD, std::span<const std::int32_t> row_F) {
+  Dim T{"T"}, D{"D"}, F{"F", static_cast<std::int64_t>(row_F.size())};
+  expect(x_TD, {T, D});
+  expect(features_FD, {F, D});
+  for (std::size_t f = 0; f < row_F.size(); ++f)
+    std::copy_n(features_FD.as<float>().data() + static_cast<std::int64_t>(f) * D.size(), D.size(),
+                x_TD.as<float>().data() + row_F[f] * D.size());
+  return x_TD;
+}
+
+std::variant<nn::FeedForward, MoE> feed_forward_of(const TextConfig& config, std::int64_t layer) {
+  if (config.is_moe[static_cast<std::size_t>(layer)]) return MoE(config, layer);
+  return nn::FeedForward(config.width, config.dense_width);
+}
+
+}  // namespace
+
+Model::Model(const Config& config)
+    : config_(config),
+      rope_frequency_P_(rope_frequencies(config.text)),
+      embedding_(config.text.width, config.text.vocabulary),
+      norm_(config.text.width, config.text.norm_eps),
+      head_(config.text.width, config.text.vocabulary) {
+  for (std::int64_t layer = 0; layer < config.text.layers; ++layer)
+    blocks_.emplace_back(config.text, layer);
+  if (config.vision) {
+    vision_.emplace(*config.vision);
+    projector_ = nn::Linear(config.vision->projector_output, config.text.width);
+  }
+}
+
+nn::KvShape Model::kv_shape(DType dtype) const {
+  nn::KvShape shape;
+  shape.heads = config_.text.key_value_heads;
+  shape.head_size = config_.text.head_size;
+  shape.dtype = dtype;
+  for (const bool rotates : config_.text.rotates)
+    shape.chunk.push_back(rotates ? config_.text.chunk : 0);
+  return shape;
+}
+
+void Model::parameters(nn::ParameterVisitor& visitor) {
+  nn::visit(visitor, "embed_tokens", embedding_);
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
+    nn::visit(visitor, fmt::format("layers.{}", layer), blocks_[layer]);
+  nn::visit(visitor, "norm", norm_);
+  nn::visit(visitor, "lm_head", head_);
+  if (vision_) {
+    nn::visit(visitor, "vision_model", *vision_);
+    visitor.in("multi_modal_projector", [&] { nn::visit(visitor, "linear_1", projector_); });
+  }
+}
+
+Block::Block(const TextConfig& config, std::int64_t layer)
+    : attention_norm_(config.width, config.norm_eps),
+      feed_forward_norm_(config.width, config.norm_eps),
+      attention_(config, layer),
+      feed_forward_(feed_forward_of(config, layer)) {}
+
+void Block::parameters(nn::ParameterVisitor& visitor) {
+  nn::visit(visitor, "input_layernorm", attention_norm_);
+  nn::visit(visitor, "self_attn", attention_);
+  nn::visit(visitor, "post_attention_layernorm", feed_forward_norm_);
+  visitor.in("feed_forward",
+             [&] { std::visit([&](auto& layer) { layer.parameters(visitor); }, feed_forward_); });
+}
+
+}  // namespace herd::llama4
