@@ -41,7 +41,8 @@ struct TextConfig {
   double norm_eps = 1e-5;
   double rope_theta = 500000.0;
   std::optional<RopeScaling> rope_scaling;
-  std::int64_t context = 0;  // trained or extrapolated maximum, in tokens
+  std::int64_t context = 0;      // trained or extrapolated maximum, in tokens
+  bool ties_embeddings = false;  // the output matrix is the embedding table; no released model does
 };
 
 struct VisionConfig {
@@ -69,10 +70,10 @@ struct Config {
   std::int32_t image_token = 200092;  // <|patch|>, one per vector that a picture becomes
   std::int32_t image_start_token = 200080;
   std::int32_t image_end_token = 200081;
-  std::int32_t bos_token = 200000;
+  std::int32_t bos_token = 200000;        // -1: none
   std::vector<std::int32_t> stop_tokens;  // generation ends on any
-  std::int32_t pad_token = 200018;
-  std::string torch_dtype;  // what the file says its weights are; informative only
+  std::int32_t pad_token = 200018;        // -1: none
+  std::string torch_dtype;                // what the file says its weights are; informative only
   std::vector<std::string>
       notes;  // corrections made while reading, for the banner and `herd inspect`
 };

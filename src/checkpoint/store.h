@@ -1,0 +1,78 @@
+// All tensors of a checkpoint directory, wherever in its files they lie:
+//   model.safetensors                                 one file
+//   model.safetensors.index.json + its shards         as large models are published by Hugging Face
+//   consolidated.00.pth, consolidated.01.pth, ...     as Meta publishes; shard r holds rank r's piece of every tensor
+// Files are mapped, tensors are views of them; nothing is copied and nothing is executed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "base/result.h"
+#include "tensor/tensor.h"
+
+namespace herd::checkpoint {
+
+enum class Format : std::uint8_t { safetensors, meta };
+
+struct StoredTensor {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;
+  const std::byte* data = nullptr;
+  std::uint64_t bytes = 0;
+  std::size_t shard = 0;  // index into Store::files()
+};
+
+// Called after each file: its name, bytes opened so far, bytes of all files.
+using Progress =
+    std::function<void(std::string_view file, std::uint64_t done, std::uint64_t total)>;
+
+class Store {
+ public:
+  // Fails with missing_input when the directory has no weights, refused when it has only such that would have to be
+  // executed (.bin, .pt, .pkl), shard_invalid when index and shards disagree, and with the errors of the formats.
+  static Result<Store> open(const fs::path& directory, const Progress& progress = {});
+
+  [[nodiscard]] Format format() const { return format_; }
+
+  // Sorted by name, then shard. Views live as long as the Store; moving it keeps them valid.
+  [[nodiscard]] const std::vector<StoredTensor>& tensors() const { return tensors_; }
+
+  // Null when there is none. With Meta's format the same name occurs once a shard.
+  [[nodiscard]] const StoredTensor* find(std::string_view name, std::size_t shard = 0) const;
+
+  [[nodiscard]] const std::vector<Mapping>& files() const { return files_; }
+  [[nodiscard]] std::uint64_t bytes() const;  // of all tensors
+
+  // What is odd but not wrong, for the banner and `herd inspect`.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+
+ private:
+  Result<void> open_single(const fs::path& path, const Progress& progress);
+  Result<void> open_sharded(const fs::path& directory, const Progress& progress);
+  Result<void> add_safetensors(const fs::path& path);
+
+  Format format_ = Format::safetensors;
+  std::vector<Mapping> files_;
+  std::vector<StoredTensor> tensors_;
+  std::vector<std::string> notes_;
+};
+
+// What an index states: which shard holds which tensor. Sorted by tensor name.
+struct ShardIndex {
+  std::vector<std::pair<std::string, std::string>> shard_of;
+  std::vector<std::string> shards;  // file names, sorted, each once; all plain names
+  std::uint64_t total_size = 0;     // bytes, as stated; 0 when not
+};
+
+// Reads the text of model.safetensors.index.json. Fails with invalid_json, json_too_deep or shard_invalid.
+Result<ShardIndex> parse_shard_index(std::string_view text);
+
+}  // namespace herd::checkpoint
