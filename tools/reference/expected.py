@@ -14,11 +14,13 @@ class Margin(Exception):
 
 @dataclasses.dataclass
 class Case:
-    """One prompt. `pixels` is [tiles, 3, S, S] or None; `rows` keeps only these token rows of hidden and logits."""
+    """One prompt. `pixels` is [tiles, 3, S, S] or None; `rows` keeps only these token rows of hidden and logits;
+    `pictures` are what the pixels came from."""
 
     tokens: list[int]
     pixels: torch.Tensor | None = None
     rows: list[int] | None = None
+    pictures: list = dataclasses.field(default_factory=list)
 
 
 def text_model(model):
