@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -89,16 +90,22 @@ Result<std::string> read_file(const fs::path& path, std::uint64_t bytes_max) {
   HERD_TRY(const std::uint64_t size, open_regular(path, file));
   if (size > bytes_max)
     return fail(Code::out_of_range, "{}: is {} bytes, limit {}", path.string(), size, bytes_max);
-  std::string text(size, '\0');
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t got = ::read(file.get(), text.data() + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(Code::io_failed, "{}: {}", path.string(), reason(errno));
+  // Read to the end whatever the size said: files under /proc say 0, and a file may grow meanwhile.
+  std::string text;
+  constexpr std::size_t step = 64 * 1024;
+  for (;;) {
+    const std::size_t done = text.size();
+    text.resize(std::max<std::size_t>(done + step, done == 0 ? size + 1 : 0));
+    const ssize_t got = ::read(file.get(), text.data() + done, text.size() - done);
+    const int error = errno;
+    text.resize(done + (got > 0 ? static_cast<std::size_t>(got) : 0));
+    if (got < 0 && error == EINTR) continue;
+    if (got < 0) return fail(Code::io_failed, "{}: {}", path.string(), reason(error));
     if (got == 0) break;
-    done += static_cast<std::size_t>(got);
+    if (text.size() > bytes_max)
+      return fail(Code::out_of_range, "{}: is longer than the limit of {} bytes", path.string(),
+                  bytes_max);
   }
-  text.resize(done);
   return text;
 }
 

@@ -40,7 +40,9 @@ Tensor Model::see(Context& ctx, const Tensor& pixels_BCSS) const {
   HERD_CHECK(vision_.has_value(), "this model has no vision encoder");
   const Tensor seen = (*vision_)(ctx, pixels_BCSS);
   ctx.saw("vision", -1, seen);
-  return projector_(ctx, seen);
+  const Tensor projected = projector_(ctx, seen);
+  ctx.saw("projected", -1, projected);
+  return projected;
 }
 
 namespace {

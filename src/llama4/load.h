@@ -1,0 +1,49 @@
+// From a checkpoint directory to a model that runs: configuration, files, names, and the numbers in place. Matrices stay
+// where the files are mapped; only what the layers need as float32 (norms, biases, scales) is converted and owned.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "base/file.h"
+#include "checkpoint/store.h"
+#include "llama4/model.h"
+#include "llama4/names.h"
+
+namespace herd::llama4 {
+
+// A loaded checkpoint: the model and everything it points into. Not copied, not moved.
+class Loaded {
+ public:
+  Loaded(checkpoint::Store store, TensorMap tensors, const Config& config)
+      : store_(std::move(store)), tensors_(std::move(tensors)), model_(config) {}
+  Loaded(const Loaded&) = delete;
+  Loaded& operator=(const Loaded&) = delete;
+
+  [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] const Config& config() const { return model_.config(); }
+  [[nodiscard]] const checkpoint::Store& store() const { return store_; }
+  // The type most of the matrices' bytes have.
+  [[nodiscard]] DType weight_type() const { return weight_type_; }
+
+  // Points every parameter at its numbers. Fails with tensor_missing (all missing ones named), tensor_mismatch, or
+  // tensor_unexpected when the files hold a tensor that the model does not know.
+  Result<void> bind();
+
+ private:
+  checkpoint::Store store_;
+  TensorMap tensors_;
+  std::deque<std::vector<float>> floats_;
+  Model model_;
+  DType weight_type_ = DType::bf16;
+};
+
+// The configuration of a directory: config.json with generation_config.json, or params.json.
+Result<Config> read_config(const fs::path& directory);
+
+// Fails with the errors of the configuration, the files, the names and bind().
+Result<std::unique_ptr<Loaded>> load(const fs::path& directory,
+                                     const checkpoint::Progress& progress = {});
+
+}  // namespace herd::llama4
