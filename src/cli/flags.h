@@ -1,0 +1,56 @@
+// The flags of one command, made from its options (base/options.h). CLI11 does the parsing and stays inside flags.cc:
+// its header costs ten seconds in every file that sees it.
+//
+//   struct TokenizeOptions { std::string model; bool count = false; static constexpr auto fields() {...} };
+//   TokenizeOptions options;
+//   Flags flags("tokenize", "text to ids", "herd tokenize models/cria < text");
+//   flags.add(options, {{"model"}});
+//   HERD_TRY(const std::optional<std::string> help, flags.parse(arguments));
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/options.h"
+#include "base/result.h"
+
+namespace herd::cli {
+
+// A field that is given by its place on the line and not by --name.
+struct Positional {
+  std::string_view field;
+  bool required = true;
+};
+
+class Flags {
+ public:
+  // `example` is a whole command line, shown under --help.
+  Flags(std::string_view command, std::string_view sentence, std::string_view example);
+  Flags(const Flags&) = delete;
+  Flags& operator=(const Flags&) = delete;
+  ~Flags();
+
+  // Every field becomes --its-name, a bool also --no-its-name, except those named in `positionals`, which are taken in
+  // that order. A vector may be given several times; as a positional it takes all that is left. May be called for
+  // several structs; each must outlive parse().
+  template <typename Options>
+  void add(Options& options, std::initializer_list<Positional> positionals = {}) {
+    const auto rows = option_rows(options);
+    add_rows(rows, positionals);
+  }
+  void add_rows(std::span<const OptionRow> rows, std::span<const Positional> positionals);
+
+  // Sets the options from what follows the command's name. Gives the text of --help when that was asked for, nothing
+  // otherwise. Fails with usage or out_of_range; the hint of an unknown flag is the nearest one.
+  Result<std::optional<std::string>> parse(std::span<const std::string> arguments);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace herd::cli
