@@ -21,6 +21,25 @@ struct SamplingOptions {
   double presence_penalty = 0.0;
   double frequency_penalty = 0.0;
   std::int64_t seed = 0;
+
+  static constexpr auto fields() {
+    using O = SamplingOptions;
+    return option_list(
+        option("temperature", &O::temperature, "0 always takes the likeliest token", Range{0, 2}),
+        option("top_k", &O::top_k, "choose among the k likeliest; 0 for all", Range{0, 1 << 30}),
+        option("top_p", &O::top_p, "choose among the likeliest that hold this share together",
+               Range{0, 1}),
+        option("min_p", &O::min_p, "leave out what is less likely than this share of the likeliest",
+               Range{0, 1}),
+        option("repetition_penalty", &O::repetition_penalty,
+               "divides the scores of tokens seen before; 1 for none", Range{0.01, 10}),
+        option("presence_penalty", &O::presence_penalty,
+               "lowers the scores of tokens already in the answer", Range{-2, 2}),
+        option("frequency_penalty", &O::frequency_penalty, "lowers them once more for each time",
+               Range{-2, 2}),
+        option("seed", &O::seed, "of the random numbers; the same seed gives the same answer",
+               Range{0, 9'007'199'254'740'991}));
+  }
 };
 
 class Sampler {

@@ -1,0 +1,98 @@
+#include "cli/model_arguments.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+
+#include "base/log.h"
+#include "base/progress.h"
+#include "llama4/census.h"
+
+namespace herd::cli {
+namespace {
+
+// Enough for long conversations and small beside any model's weights; --ctx asks for more.
+constexpr std::int64_t context_default = 32'768;
+
+std::uint64_t weight_bytes_of(const fs::path& directory) {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const fs::path extension = entry.path().extension();
+    if (extension == ".safetensors" || extension == ".pth") bytes += entry.file_size();
+  }
+  return bytes;
+}
+
+// What the keys and values are kept in: the weights' own precision, except on request.
+DType kv_dtype_of(const ModelArguments& arguments, const llama4::Config& config) {
+  const bool wide = arguments.precision == "f32" || config.torch_dtype == "float32";
+  return wide ? DType::f32 : DType::bf16;
+}
+
+}  // namespace
+
+engine::SessionOptions Opened::session_options() const {
+  return {.context = context, .kv_dtype = kv_dtype};
+}
+
+Result<fs::path> find_model(const std::string& model) {
+  if (fs::is_directory(model)) return fs::path(model);
+  // A bare name is a model that came with herd: beside the program's source or where it was installed.
+  if (is_plain_file_name(model)) {
+    std::error_code ignored;
+    const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+    for (const fs::path& base : {fs::path("models"), program.parent_path() / "../models",
+                                 program.parent_path() / "../share/herd/models"})
+      if (fs::is_directory(base / model)) return (base / model).lexically_normal();
+  }
+  return fail_with_hint(Code::missing_input,
+                        fmt::format("{}: no such model directory", shown(model)),
+                        "give a directory with config.json and *.safetensors (or params.json and "
+                        "consolidated.*.pth), "
+                        "or cria, the model that herd carries");
+}
+
+Result<Opened> open_model(const ModelArguments& arguments, std::int64_t context_wanted) {
+  const auto start = std::chrono::steady_clock::now();
+  Opened opened;
+  HERD_TRY(opened.directory, find_model(arguments.model));
+  HERD_TRY(const llama4::Config config, llama4::read_config(opened.directory));
+  opened.kv_dtype = kv_dtype_of(arguments, config);
+
+  const std::uint64_t weights = weight_bytes_of(opened.directory);
+  const MemoryLimits limits = memory_limits();
+  const std::int64_t rows = engine::SessionOptions{}.piece_rows;
+  const std::int64_t trained = std::max<std::int64_t>(config.text.context, 1);
+  if (arguments.ctx > 0) {
+    opened.context = arguments.ctx;
+  } else {
+    opened.context = std::min(trained, context_wanted > 0 ? context_wanted : context_default);
+    const std::int64_t fitting = llama4::largest_context(config, weights, opened.context, rows,
+                                                         opened.kv_dtype, limits.available);
+    // A command that needs so many tokens is refused with arithmetic below; others take what there is.
+    if (fitting > 0 && context_wanted == 0) opened.context = fitting;
+  }
+  if (opened.context > trained)
+    log(LogLevel::warn, "context of {} tokens is beyond the {} that the model was made for",
+        opened.context, trained);
+  if (!arguments.allow_paging)
+    HERD_TRY_VOID(llama4::check_fits(
+        config, llama4::plan_memory(config, weights, opened.context, rows, opened.kv_dtype), rows,
+        opened.kv_dtype, limits));
+
+  Progress progress("loading", weights);
+  std::uint64_t before = 0;
+  HERD_TRY(opened.loaded,
+           llama4::load(opened.directory, [&](std::string_view, std::uint64_t done, std::uint64_t) {
+             progress.add(done - before);
+             before = done;
+           }));
+  for (const std::string& note : config.notes) log(LogLevel::info, "{}", note);
+  opened.pool = std::make_unique<ThreadPool>(static_cast<int>(arguments.threads));
+  opened.ctx = std::make_unique<Context>(cpu_kernels(), *opened.pool);
+  opened.load_ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return opened;
+}
+
+}  // namespace herd::cli
