@@ -1,4 +1,5 @@
-"""The same independent check for Meta's native files: merges the shards by the naming table, then checks the numbers.
+"""The same independent check for Meta's native files: merges the shards by the naming table, then
+checks the numbers.
 
 Usage: check_native.py [NAME ...]
 """
@@ -16,7 +17,9 @@ ROW_SPLIT, COLUMN_SPLIT = 0, 1
 
 
 class NativeModel(Model):
-    """The specification's forward over consolidated.NN.pth; only where weights and settings come from differs."""
+    """The specification's forward over consolidated.NN.pth; only where weights and settings come
+    from differs.
+    """
 
     def __init__(self, directory):
         params = json.loads((directory / "params.json").read_text())
@@ -35,7 +38,16 @@ class NativeModel(Model):
                 "high_freq_factor": params["rope_high_freq_factor"],
                 "original_max_position_embeddings": 8192,
             },
-        } | {k: params[k] for k in ("use_qk_norm", "attention_chunk_size", "attn_temperature_tuning", "floor_scale", "attn_scale")}
+        } | {
+            k: params[k]
+            for k in (
+                "use_qk_norm",
+                "attention_chunk_size",
+                "attn_temperature_tuning",
+                "floor_scale",
+                "attn_scale",
+            )
+        }
         self.v = {
             "image_size": vision["image_size"]["height"],
             "patch_size": vision["patch_size"]["height"],
@@ -68,7 +80,9 @@ class NativeModel(Model):
 
     def merge_all(self):
         t = self.tensors
-        t["language_model.model.embed_tokens.weight"] = torch.cat(self.parts("tok_embeddings.weight"))
+        t["language_model.model.embed_tokens.weight"] = torch.cat(
+            self.parts("tok_embeddings.weight")
+        )
         t["language_model.lm_head.weight"] = torch.cat(self.parts("output.weight"))
         t["language_model.model.norm.weight"] = self.same("norm.weight")
         for l in range(self.c["num_hidden_layers"]):
@@ -77,23 +91,38 @@ class NativeModel(Model):
 
     def merge_layer(self, native, hf, moe):
         t, feed = self.tensors, native + "feed_forward."
-        q, k, v = zip(*(w.split([self.queries, self.keys, self.keys]) for w in self.parts(native + "attention.wqkv.weight")))
+        q, k, v = zip(
+            *(
+                w.split([self.queries, self.keys, self.keys])
+                for w in self.parts(native + "attention.wqkv.weight")
+            )
+        )
         for name, rows in (("q", q), ("k", k), ("v", v)):
             t[f"{hf}self_attn.{name}_proj.weight"] = torch.cat(rows)
-        t[hf + "self_attn.o_proj.weight"] = torch.cat(self.parts(native + "attention.wo.weight"), dim=1)
+        t[hf + "self_attn.o_proj.weight"] = torch.cat(
+            self.parts(native + "attention.wo.weight"), dim=1
+        )
         t[hf + "input_layernorm.weight"] = self.same(native + "attention.wqkv.layer_norm_weight")
         if not moe:
             gate, up = zip(*(w.chunk(2) for w in self.parts(feed + "mlp.fc1_weight")))
             t[hf + "feed_forward.gate_proj.weight"] = torch.cat(gate)
             t[hf + "feed_forward.up_proj.weight"] = torch.cat(up)
-            t[hf + "feed_forward.down_proj.weight"] = torch.cat(self.parts(feed + "mlp.fc2_weight"), dim=1)
+            t[hf + "feed_forward.down_proj.weight"] = torch.cat(
+                self.parts(feed + "mlp.fc2_weight"), dim=1
+            )
             t[hf + "post_attention_layernorm.weight"] = self.same(feed + "mlp.layer_norm_weight")
             return
         t[hf + "post_attention_layernorm.weight"] = self.same(feed + "norm.weight")
         t[hf + "feed_forward.router.weight"] = self.same(feed + "router_DE").T
 
         def experts(name, dim):
-            return torch.cat([w.view(self.experts, -1, w.shape[-1]) for w in self.parts(feed + "experts." + name)], dim=dim)
+            return torch.cat(
+                [
+                    w.view(self.experts, -1, w.shape[-1])
+                    for w in self.parts(feed + "experts." + name)
+                ],
+                dim=dim,
+            )
 
         gate, up = experts("moe_w_in_eD_F", 2), experts("moe_w_swiglu_eD_F", 2)
         t[hf + "feed_forward.experts.gate_up_proj"] = torch.cat([gate, up], dim=2)
@@ -101,11 +130,15 @@ class NativeModel(Model):
         shared = hf + "feed_forward.shared_expert."
         t[shared + "gate_proj.weight"] = torch.cat(self.parts(feed + "w_in_shared_FD.weight"))
         t[shared + "up_proj.weight"] = torch.cat(self.parts(feed + "w_swiglu_FD.weight"))
-        t[shared + "down_proj.weight"] = torch.cat(self.parts(feed + "w_out_shared_DF.weight"), dim=1)
+        t[shared + "down_proj.weight"] = torch.cat(
+            self.parts(feed + "w_out_shared_DF.weight"), dim=1
+        )
 
     def merge_vision(self):
         t, native, hf = self.tensors, "vision_embeddings.vision_encoder.", "vision_model."
-        t[hf + "patch_embedding.linear.weight"] = torch.cat(self.parts(native + "conv1._linear.weight"))
+        t[hf + "patch_embedding.linear.weight"] = torch.cat(
+            self.parts(native + "conv1._linear.weight")
+        )
         for name in ("class_embedding", "positional_embedding_vlm"):
             t[hf + name] = self.same(native + name)
         pairs = [("ln_pre.", "layernorm_pre.", None), ("ln_post.", "layernorm_post.", None)]
@@ -123,11 +156,17 @@ class NativeModel(Model):
             for part in ("weight", "bias"):
                 whole = split is None or (split == COLUMN_SPLIT and part == "bias")
                 name = native + source + part
-                t[hf + target + part] = self.same(name) if whole else torch.cat(self.parts(name), dim=split)
+                t[hf + target + part] = (
+                    self.same(name) if whole else torch.cat(self.parts(name), dim=split)
+                )
         adapter = "vision_embeddings.vision_adapter.mlp."
         t[hf + "vision_adapter.mlp.fc1.weight"] = torch.cat(self.parts(adapter + "c_fc.weight"))
-        t[hf + "vision_adapter.mlp.fc2.weight"] = torch.cat(self.parts(adapter + "c_proj.weight"), dim=1)
-        t["multi_modal_projector.linear_1.weight"] = torch.cat(self.parts("vision_projection.weight"))
+        t[hf + "vision_adapter.mlp.fc2.weight"] = torch.cat(
+            self.parts(adapter + "c_proj.weight"), dim=1
+        )
+        t["multi_modal_projector.linear_1.weight"] = torch.cat(
+            self.parts("vision_projection.weight")
+        )
 
 
 def main():
@@ -142,7 +181,11 @@ def main():
             compare(model, expected, case, worst)
         bad = max(worst.values()) > TOLERANCE
         failed |= bad
-        print(directory.name, "DIFFERS" if bad else "agrees", {k: f"{v:.1e}" for k, v in worst.items()})
+        print(
+            directory.name,
+            "DIFFERS" if bad else "agrees",
+            {k: f"{v:.1e}" for k, v in worst.items()},
+        )
     sys.exit(failed)
 
 

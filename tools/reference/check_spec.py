@@ -1,9 +1,11 @@
-"""A second, independent computation of every expected number: plain tensors, float64, straight from the files.
+"""A second, independent computation of every expected number: plain tensors, float64, straight from
+the files.
 
-Shares no code with the transformers library or with the writers, so a mistake would have to be made twice. Prints the
-largest differences, relative to each tensor's range; fails above the tolerance herd itself is held to.
+Shares no code with the transformers library or with the writers, so a mistake would have to be made
+twice. Prints the largest differences, relative to each tensor's range; fails above the tolerance
+herd itself is held to.
 
-Usage: check_spec.py [NAME ...]
+Usage: check_spec.py [NAME or directory ...]
 """
 
 import json
@@ -19,13 +21,17 @@ TOLERANCE = 2e-5
 
 
 def read_tensors(directory):
-    """name -> tensor over all safetensors files but the expected ones, without an exporter's extra prefix."""
+    """name -> tensor over all safetensors files but the expected ones, without an exporter's extra
+    prefix.
+    """
     tensors = {}
     for path in sorted(directory.glob("model*.safetensors")):
         with safe_open(path, "pt") as file:
             for name in file.keys():
                 tensors[name] = file.get_tensor(name)
-    if all(name.startswith("model.") for name in tensors) and any("language_model" in name for name in tensors):
+    if all(name.startswith("model.") for name in tensors) and any(
+        "language_model" in name for name in tensors
+    ):
         tensors = {name.removeprefix("model."): value for name, value in tensors.items()}
     return tensors
 
@@ -54,15 +60,24 @@ class Model:
         return value if scale is None else value * scale.double()
 
     def frequencies(self):
-        """Radians per position of every pair of a head, [hd/2], rounded to float32 like the library's."""
-        rope = self.c.get("rope_parameters") or (self.c.get("rope_scaling") or {}) | {"rope_theta": self.c["rope_theta"]}
+        """Radians per position of every pair of a head, [hd/2], rounded to float32 like the
+        library's.
+        """
+        rope = self.c.get("rope_parameters") or (self.c.get("rope_scaling") or {}) | {
+            "rope_theta": self.c["rope_theta"]
+        }
         dim = self.c["head_dim"]
         out = []
         for pair in range(dim // 2):
             f = rope["rope_theta"] ** (-2 * pair / dim)
             if rope.get("rope_type", "default") == "llama3":
                 original, low, high = (
-                    rope[k] for k in ("original_max_position_embeddings", "low_freq_factor", "high_freq_factor")
+                    rope[k]
+                    for k in (
+                        "original_max_position_embeddings",
+                        "low_freq_factor",
+                        "high_freq_factor",
+                    )
                 )
                 length = 2 * math.pi / f
                 if length > original / low:
@@ -103,13 +118,17 @@ class Model:
         return out.flatten(1) @ self.weight(base + "o_proj.weight").T
 
     def mlp(self, x, base):
-        gate, up, down = (self.weight(f"{base}{name}_proj.weight") for name in ("gate", "up", "down"))
+        gate, up, down = (
+            self.weight(f"{base}{name}_proj.weight") for name in ("gate", "up", "down")
+        )
         return (silu(x @ gate.T) * (x @ up.T)) @ down.T
 
     def expert(self, x, base, e):
         if base + "experts.gate_up_proj" in self.tensors:
-            gate, up = self.weight(base + "experts.gate_up_proj")[e].chunk(2, dim=-1)
-            return (silu(x @ gate) * (x @ up)) @ self.weight(base + "experts.down_proj")[e]
+            gate, up = self.tensors[base + "experts.gate_up_proj"][e].double().chunk(2, dim=-1)
+            return (silu(x @ gate) * (x @ up)) @ self.tensors[base + "experts.down_proj"][
+                e
+            ].double()
         return self.mlp(x, f"{base}experts.{e}.")
 
     def feed_forward(self, x, l, seen):
@@ -131,7 +150,9 @@ class Model:
         for l in range(self.c["num_hidden_layers"]):
             base = f"{self.prefix}model.layers.{l}."
             x = x + self.attention(self.rms(x, base + "input_layernorm.weight"), l)
-            x = x + self.feed_forward(self.rms(x, base + "post_attention_layernorm.weight"), l, seen)
+            x = x + self.feed_forward(
+                self.rms(x, base + "post_attention_layernorm.weight"), l, seen
+            )
             seen[f"hidden.{l}"] = x
         x = self.rms(x, f"{self.prefix}model.norm.weight")
         seen["logits"] = x @ self.weight(f"{self.prefix}lm_head.weight").T
@@ -150,7 +171,12 @@ class Model:
         v, side, patch = self.v, self.v["image_size"], self.v["patch_size"]
         grid, width, heads = side // patch, v["hidden_size"], v["num_attention_heads"]
         dim = width // heads
-        x = pixels.double().view(3, grid, patch, grid, patch).permute(1, 3, 0, 2, 4).reshape(grid * grid, -1)
+        x = (
+            pixels.double()
+            .view(3, grid, patch, grid, patch)
+            .permute(1, 3, 0, 2, 4)
+            .reshape(grid * grid, -1)
+        )
         x = x @ self.weight("vision_model.patch_embedding.linear.weight").T
         x = torch.cat([x, self.weight("vision_model.class_embedding")[None]])
         x = x + self.weight("vision_model.positional_embedding_vlm")
@@ -158,12 +184,16 @@ class Model:
         theta = (v.get("rope_parameters") or v)["rope_theta"]
         omega = torch.tensor([theta ** (-2 * j / (dim // 2)) for j in range(dim // 4)]).double()
         index = torch.arange(grid * grid)
-        angle = torch.cat([(index % grid + 1)[:, None] * omega, (index // grid + 1)[:, None] * omega], dim=1)
+        angle = torch.cat(
+            [(index % grid + 1)[:, None] * omega, (index // grid + 1)[:, None] * omega], dim=1
+        )
         angle = torch.cat([angle, torch.zeros(1, dim // 2)])
         for l in range(v["num_hidden_layers"]):
             base = f"vision_model.model.layers.{l}."
             y = self.layer_norm(x, base + "input_layernorm")
-            q, k, val = (self.affine(y, f"{base}self_attn.{n}_proj").view(-1, heads, dim) for n in "qkv")
+            q, k, val = (
+                self.affine(y, f"{base}self_attn.{n}_proj").view(-1, heads, dim) for n in "qkv"
+            )
             q, k = rotate(q, angle), rotate(k, angle)
             score = torch.einsum("qhd,khd->hqk", q, k) / math.sqrt(dim)
             mixed = torch.einsum("hqk,khd->qhd", score.softmax(-1), val).flatten(1)
@@ -171,7 +201,9 @@ class Model:
             y = self.affine(self.layer_norm(x, base + "post_attention_layernorm"), base + "mlp.fc1")
             x = x + self.affine(gelu(y), base + "mlp.fc2")
         x = self.layer_norm(x, "vision_model.layernorm_post")[:-1].view(grid, grid, width)
-        x = torch.cat([x[0::2, 0::2], x[0::2, 1::2], x[1::2, 0::2], x[1::2, 1::2]], dim=-1).flatten(0, 1)
+        x = torch.cat([x[0::2, 0::2], x[0::2, 1::2], x[1::2, 0::2], x[1::2, 1::2]], dim=-1).flatten(
+            0, 1
+        )
         x = gelu(x @ self.weight("vision_model.vision_adapter.mlp.fc1.weight").T)
         return gelu(x @ self.weight("vision_model.vision_adapter.mlp.fc2.weight").T)
 
@@ -232,7 +264,11 @@ def main():
             compare(model, expected, case, worst)
         bad = max(worst.values()) > TOLERANCE
         failed |= bad
-        print(directory.name, "DIFFERS" if bad else "agrees", {k: f"{v:.1e}" for k, v in worst.items()})
+        print(
+            directory.name,
+            "DIFFERS" if bad else "agrees",
+            {k: f"{v:.1e}" for k, v in worst.items()},
+        )
     sys.exit(failed)
 
 

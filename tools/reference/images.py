@@ -1,6 +1,8 @@
-"""Test pictures, and from picture to tiles and prompt tokens the way Meta's code does it (float32, Pillow's resize).
+"""Test pictures, and from picture to tiles and prompt tokens the way Meta's code does it (float32,
+Pillow's resize).
 
-The library's own processor rounds pixels to bfloat16 on the way; check_processor() holds the two together.
+The library's own processor rounds pixels to bfloat16 on the way; check_processor() holds the two
+together.
 """
 
 import numpy as np
@@ -8,7 +10,9 @@ import torch
 from PIL import Image
 from transformers import Llama4ImageProcessor, Llama4Processor
 
-BFLOAT16_STEP = 2 / 255 + 0.008  # one grey level of resize difference, and the processor's bfloat16 rounding
+BFLOAT16_STEP = (
+    2 / 255 + 0.008
+)  # one grey level of resize difference, and the processor's bfloat16 rounding
 
 
 def picture(width, height, seed):
@@ -22,9 +26,14 @@ def picture(width, height, seed):
 
 
 def canvas(width, height, side, max_tiles):
-    """(rows, columns) of tiles: least scale of at least 1, else greatest below; then the least area."""
+    """(rows, columns) of tiles: least scale of at least 1, else greatest below; then the least
+    area.
+    """
     grids = [(r, c) for r in range(1, max_tiles + 1) for c in range(1, max_tiles // r + 1)]
-    scales = [np.float32(min(np.float32(r * side / height), np.float32(c * side / width))) for r, c in grids]
+    scales = [
+        np.float32(min(np.float32(r * side / height), np.float32(c * side / width)))
+        for r, c in grids
+    ]
     growing = [s for s in scales if s >= 1]
     best = min(growing) if growing else max(scales)
     return min((g for g, s in zip(grids, scales) if s == best), key=lambda g: g[0] * g[1])
@@ -37,7 +46,9 @@ def normalise(image):
 
 
 def tiles(image, side, max_tiles):
-    """(pixels [n, 3, side, side], (rows, columns)): tiles row by row, then the whole picture if there are several."""
+    """(pixels [n, 3, side, side], (rows, columns)): tiles row by row, then the whole picture if
+    there are several.
+    """
     rows, columns = canvas(image.width, image.height, side, max_tiles)
     height = min(max(image.height, side), rows * side)
     width = min(max(image.width, side), columns * side)
@@ -49,7 +60,9 @@ def tiles(image, side, max_tiles):
     sheet = Image.new("RGB", (columns * side, rows * side))
     sheet.paste(image.resize((width, height), Image.Resampling.BILINEAR), (0, 0))
     parts = [
-        sheet.crop((c * side, r * side, (c + 1) * side, (r + 1) * side)) for r in range(rows) for c in range(columns)
+        sheet.crop((c * side, r * side, (c + 1) * side, (r + 1) * side))
+        for r in range(rows)
+        for c in range(columns)
     ]
     if len(parts) > 1:
         parts.append(image.resize((side, side), Image.Resampling.BILINEAR))
@@ -68,6 +81,8 @@ def check_processor(image, pixels, grid, side, max_tiles):
 
 
 def layout(grid, tokens_per_tile, ids):
-    """The prompt tokens that stand for one picture. `ids` maps the special tokens' names to numbers."""
+    """The prompt tokens that stand for one picture. `ids` maps the special tokens' names to
+    numbers.
+    """
     text = Llama4Processor._prompt_split_image(None, grid, tokens_per_tile)
     return [ids[name] for name in text.replace("><", "> <").split()]

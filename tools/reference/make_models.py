@@ -1,6 +1,8 @@
-"""Writes tests/data/models/*: tiny random Llama 4 models and the numbers transformers computes with them.
+"""Writes tests/data/models/*: tiny random Llama 4 models and the numbers transformers computes with
+them.
 
-Usage: make_models.py [--only NAME ...] [--search]    --search looks for seeds without near ties and prints them.
+Usage: make_models.py [--only NAME ...] [--search]    --search looks for seeds without near ties and
+prints them.
 """
 
 import argparse
@@ -31,7 +33,9 @@ def save_model(spec, seed, directory):
     model.save_pretrained(directory, max_shard_size=spec.max_shard_size)
     if spec.vision is not None:
         side = spec.vision["image_size"]
-        processor = Llama4ImageProcessor(size={"height": side, "width": side}, max_patches=spec.max_tiles)
+        processor = Llama4ImageProcessor(
+            size={"height": side, "width": side}, max_patches=spec.max_tiles
+        )
         processor.save_pretrained(directory)
 
 
@@ -45,6 +49,8 @@ def make(spec, seed, directory):
     for index, case in enumerate(cases):
         for number, image in enumerate(case.pictures):
             image.save(directory / f"case{index}.image{number}.png")
+    for path in directory.iterdir():
+        path.chmod(0o644)  # safetensors files come out private
     return tensors, notes
 
 
@@ -62,8 +68,13 @@ def make_named(name, out, search):
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(scratch, target)
         size = sum(f.stat().st_size for f in target.iterdir())
-        deep = max((k for k in tensors if k.startswith("case0.hidden.")), key=lambda k: int(k.split(".")[2]))
-        spread = f"hidden std {tensors[deep].std():.2f}, logits std {tensors['case0.logits'].std():.2f}"
+        deep = max(
+            (k for k in tensors if k.startswith("case0.hidden.")),
+            key=lambda k: int(k.split(".")[2]),
+        )
+        spread = (
+            f"hidden std {tensors[deep].std():.2f}, logits std {tensors['case0.logits'].std():.2f}"
+        )
         print(f"{name}: seed {seed}, {size / 1024:.0f} KiB, {spread}", *notes, sep="\n  ")
         return
     raise SystemExit(f"{name}: no usable seed; run with --search")

@@ -1,6 +1,7 @@
 """Meta's native checkpoint: consolidated.NN.pth shards, params.json, tokenizer.model.
 
-Names and slicing follow the published conversion code; see the table in the format notes of the project.
+Names and slicing follow the published conversion code; see the table in the format notes of the
+project.
 """
 
 import base64
@@ -16,7 +17,9 @@ FFN_DIM_MULTIPLIER = 1.2
 
 
 def expert_width(dim):
-    """Width of an expert by the formula of the native code (ffn_exp 4, capacity factor 1, one shared expert)."""
+    """Width of an expert by the formula of the native code (ffn_exp 4, capacity factor 1, one
+    shared expert).
+    """
     hidden = int(int(FFN_DIM_MULTIPLIER * int(2 * 4 * dim / 3)) / 2)
     return -(-hidden // MULTIPLE_OF) * MULTIPLE_OF
 
@@ -117,7 +120,9 @@ def text_layer(s, index, moe):
         out["feed_forward.expert_activation_DE"] = torch.ones(width, count)
     else:
         mlp = hf + "feed_forward."
-        out["feed_forward.mlp.fc1_weight"] = torch.cat([s.rows(f"{mlp}{part}_proj.weight") for part in ("gate", "up")])
+        out["feed_forward.mlp.fc1_weight"] = torch.cat(
+            [s.rows(f"{mlp}{part}_proj.weight") for part in ("gate", "up")]
+        )
         out["feed_forward.mlp.fc2_weight"] = s.columns(mlp + "down_proj.weight")
         out["feed_forward.mlp.layer_norm_weight"] = norm
         out["feed_forward.mlp._extra_state"] = extra_state()
@@ -127,7 +132,7 @@ def text_layer(s, index, moe):
 
 
 def extra_state():
-    """What Transformer Engine modules leave in a state dict: a byte stream object, to be ignored."""
+    """What Transformer Engine modules leave in a state dict: a byte stream, to be ignored."""
     return io.BytesIO(b"\x80\x02}q\x00.")
 
 
@@ -174,16 +179,20 @@ def shard(spec, tensors, rank):
     for index in range(spec.text["num_hidden_layers"]):
         out |= text_layer(s, index, moe=(index + 1) % step == 0)
     out |= vision_entries(s, spec.vision["num_hidden_layers"])
-    return {k: v.clone(memory_format=torch.contiguous_format) if torch.is_tensor(v) else v for k, v in out.items()}
+    return {
+        k: v.clone(memory_format=torch.contiguous_format) if torch.is_tensor(v) else v
+        for k, v in out.items()
+    }
 
 
 def to_native_files(spec, tensors, directory):
-    """Writes the native directory. The first shard is a plain dict, the second ordered: both occur."""
+    """Writes the directory. The first shard is a plain dict, the second ordered: both occur."""
     for rank in range(SHARDS):
         entries = shard(spec, tensors, rank)
         kind = collections.OrderedDict if rank else dict
         torch.save(kind(entries), directory / f"consolidated.{rank:02}.pth")
     (directory / "params.json").write_text(json.dumps(params(spec), indent=2) + "\n")
-    # A vocabulary of single bytes in the order of their values; special tokens follow at their fixed places.
+    # A vocabulary of single bytes in the order of their values; special tokens follow at their
+    # fixed places.
     lines = [f"{base64.b64encode(bytes([byte])).decode()} {byte}\n" for byte in range(256)]
     (directory / "tokenizer.model").write_text("".join(lines))

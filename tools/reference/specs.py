@@ -4,7 +4,12 @@ import dataclasses
 from collections.abc import Callable
 
 import torch
-from transformers import Llama4Config, Llama4ForCausalLM, Llama4ForConditionalGeneration, Llama4TextConfig
+from transformers import (
+    Llama4Config,
+    Llama4ForCausalLM,
+    Llama4ForConditionalGeneration,
+    Llama4TextConfig,
+)
 
 import images
 from expected import Case
@@ -23,7 +28,8 @@ IMAGE_IDS = {
     "<|image|>": IMAGE,
     "<|patch|>": PATCH,
 }
-# Meta's native format fixes the special tokens' places behind the base vocabulary (here the 256 bytes).
+# Meta's native format fixes the special tokens' places behind the base vocabulary (here the 256
+# bytes).
 NATIVE_BASE = 256
 NATIVE_IDS = {
     "<|image_start|>": NATIVE_BASE + 80,
@@ -37,7 +43,7 @@ NATIVE_IDS = {
 
 @dataclasses.dataclass
 class Spec:
-    """One model. `cases` makes the prompts from the seed; `rewrite` changes the form of the files."""
+    """One model. `cases` makes the prompts from the seed."""
 
     text: dict
     cases: Callable[[int], list[Case]]
@@ -47,7 +53,9 @@ class Spec:
     image_ids: dict = dataclasses.field(default_factory=lambda: IMAGE_IDS)
     vision: dict | None = None  # None: text only, Llama4ForCausalLM
     max_shard_size: str = "1GB"
-    rewrite: str | None = None  # name of a function in variants.py that puts the saved directory into another form
+    rewrite: str | None = (
+        None  # name of a function in variants.py that puts the saved directory into another form
+    )
 
 
 def rope(theta, factor=None, low=1.0, high=1.0, original=8192):
@@ -118,15 +126,21 @@ def prompts(*lengths):
     def make(seed):
         cases = []
         for index, length in enumerate(lengths):
-            words = torch.randint(0, WORDS, (length - 1,), generator=generator(seed, f"prompt {index}"))
+            words = torch.randint(
+                0, WORDS, (length - 1,), generator=generator(seed, f"prompt {index}")
+            )
             cases.append(Case([BOS, *words.tolist()]))
         return cases
 
     return make
 
 
-def picture_prompts(side, tokens_per_tile, max_tiles, *sizes, ids=IMAGE_IDS, bos=BOS, words=WORDS, rows=None):
-    """One prompt per entry of `sizes`, a list of (width, height): words, picture, words, picture, words ..."""
+def picture_prompts(
+    side, tokens_per_tile, max_tiles, *sizes, ids=IMAGE_IDS, bos=BOS, words=WORDS, rows=None
+):
+    """One prompt per entry of `sizes`, a list of (width, height): words, picture, words, picture,
+    words ...
+    """
 
     def make(seed):
         cases = []
@@ -142,7 +156,9 @@ def picture_prompts(side, tokens_per_tile, max_tiles, *sizes, ids=IMAGE_IDS, bos
                 pixels.append(part)
                 kept.append(image)
             tokens += torch.randint(0, words, (4,), generator=random).tolist()
-            wanted = rows and [row for row in range(len(tokens)) if row % rows == 0 or row == len(tokens) - 1]
+            wanted = rows and [
+                row for row in range(len(tokens)) if row % rows == 0 or row == len(tokens) - 1
+            ]
             cases.append(Case(tokens, torch.cat(pixels) if pixels else None, wanted or None, kept))
         return cases
 
@@ -228,8 +244,11 @@ SPECS = {
         seed=7,
     ),
     "onelayer": Spec(
-        text=text(num_hidden_layers=1, hidden_size=32, num_attention_heads=4, num_key_value_heads=4),
+        text=text(
+            num_hidden_layers=1, hidden_size=32, num_attention_heads=4, num_key_value_heads=4
+        ),
         cases=prompts(12, 1),
+        dtype=torch.float32,
         seed=1,
     ),
     "twelve": Spec(
@@ -250,7 +269,12 @@ SPECS = {
         seed=1,
     ),
     "vision": Spec(
-        text=text(num_hidden_layers=3, no_rope_layers=[1, 0, 1], num_local_experts=3, attention_chunk_size=16),
+        text=text(
+            num_hidden_layers=3,
+            no_rope_layers=[1, 0, 1],
+            num_local_experts=3,
+            attention_chunk_size=16,
+        ),
         vision=vision(
             hidden_size=48,  # heads of 24: not a power of two, like the real 88
             intermediate_size=192,
@@ -265,7 +289,13 @@ SPECS = {
         seed=1,
     ),
     "fp8": Spec(
-        text=text(intermediate_size=32, attention_chunk_size=16, num_attention_heads=3, num_key_value_heads=1, head_dim=16),
+        text=text(
+            intermediate_size=32,
+            attention_chunk_size=16,
+            num_attention_heads=3,
+            num_key_value_heads=1,
+            head_dim=16,
+        ),
         cases=prompts(20, 3),
         rewrite="quantize_fp8",
         seed=4,
@@ -290,10 +320,13 @@ SPECS = {
             vocab_size=NATIVE_BASE + 2048,
             hidden_size=32,
             num_attention_heads=4,
-            intermediate_size=64,  # what the formulas of params.json give for ffn_dim_multiplier 1.2, multiple_of 16
+            # What the formulas of params.json give for ffn_dim_multiplier 1.2, multiple_of 16.
+            intermediate_size=64,
             intermediate_size_mlp=112,
             interleave_moe_layer_step=2,
-            rope_parameters=rope(20000.0, factor=16.0),  # the last pair is beyond 8192 and so scaled
+            rope_parameters=rope(
+                20000.0, factor=16.0
+            ),  # the last pair is beyond 8192 and so scaled
             bos_token_id=NATIVE_BASE,
             eos_token_id=[NATIVE_BASE + 1, NATIVE_BASE + 7, NATIVE_BASE + 8],
             pad_token_id=NATIVE_BASE + 18,
@@ -308,7 +341,16 @@ SPECS = {
         ),
         image_ids=NATIVE_IDS,
         cases=picture_prompts(
-            28, 1, 16, [], [(28, 20)], [(50, 60)], ids=NATIVE_IDS, bos=NATIVE_BASE, words=NATIVE_BASE, rows=6
+            28,
+            1,
+            16,
+            [],
+            [(28, 20)],
+            [(50, 60)],
+            ids=NATIVE_IDS,
+            bos=NATIVE_BASE,
+            words=NATIVE_BASE,
+            rows=6,
         ),
         rewrite="to_native",
         seed=1,

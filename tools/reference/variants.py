@@ -1,7 +1,7 @@
 """Rewrites of a saved directory into the other forms checkpoints come in.
 
-Each takes (spec, directory), changes the files in place and returns the transformers model, float32 with eager
-attention, that has the same weights.
+Each takes (spec, directory), changes the files in place and returns the transformers model, float32
+with eager attention, that has the same weights.
 """
 
 import json
@@ -32,11 +32,17 @@ def edit_config(directory, change):
 
 def write_weights(tensors, directory):
     """Replaces model.safetensors."""
-    save_file({k: v.contiguous() for k, v in tensors.items()}, directory / "model.safetensors", {"format": "pt"})
+    save_file(
+        {k: v.contiguous() for k, v in tensors.items()},
+        directory / "model.safetensors",
+        {"format": "pt"},
+    )
 
 
 def spell_transformers_4(spec, directory):
-    """config.json as transformers 4.51 wrote it for Scout: flat rope fields, an integer for a flag, an empty list."""
+    """config.json as transformers 4.51 wrote it for Scout: flat rope fields, an integer for a flag,
+    an empty list.
+    """
     model = load(spec, directory)
 
     def change(config):
@@ -62,16 +68,22 @@ def spell_transformers_4(spec, directory):
 
 
 def add_prefix(spec, directory):
-    """Every name behind `model.`, and a buffer that some exporters store although it is computed."""
+    """Every name behind `model.`, and a computed buffer that some exporters store."""
     model = load(spec, directory)
-    tensors = {"model." + name: value for name, value in load_file(directory / "model.safetensors").items()}
-    tensors["model.language_model.model.rotary_emb.inv_freq"] = model.language_model.model.rotary_emb.inv_freq.clone()
+    tensors = {
+        "model." + name: value for name, value in load_file(directory / "model.safetensors").items()
+    }
+    tensors["model.language_model.model.rotary_emb.inv_freq"] = (
+        model.language_model.model.rotary_emb.inv_freq.clone()
+    )
     write_weights(tensors, directory)
     return model
 
 
 def spell_guard(spec, directory):
-    """A dense model without chunks. The library cannot run attention_chunk_size null: its prompt is within one chunk."""
+    """A dense model without chunks. The library cannot run attention_chunk_size null: its prompt is
+    within one chunk.
+    """
     model = load(spec, directory)
 
     def change(config):
@@ -85,26 +97,33 @@ def spell_guard(spec, directory):
 
 
 def quantize_rows(weight, scale_dtype):
-    """(e4m3 [out, in], scale [out, 1]): one scale per output row, the row's largest value at the end of the range."""
+    """(e4m3 [out, in], scale [out, 1]): one scale per output row, the row's largest value at the
+    end of the range.
+    """
     scale = (weight.abs().amax(dim=1, keepdim=True) / FP8_MAX).to(scale_dtype)
     return (weight / scale.float()).clamp(-FP8_MAX, FP8_MAX).to(torch.float8_e4m3fn), scale
 
 
 def quantize_fp8(spec, directory):
-    """Routed experts one Linear each, [out, in], e4m3 with a scale per row, as compressed-tensors publishes them.
+    """Routed experts one Linear each, [out, in], e4m3 with a scale per row, as compressed-tensors
+    publishes them.
 
-    Layer 0: scales in bfloat16. Layer 1: scales in float32, the shared expert quantized too. Layer 2: unfused but
-    left in bfloat16. Layer 3: fused bfloat16, untouched.
+    Layer 0: scales in bfloat16. Layer 1: scales in float32, the shared expert quantized too. Layer
+    2: unfused but left in bfloat16. Layer 3: fused bfloat16, untouched.
     """
     model = load(spec, directory)
     stored = load_file(directory / "model.safetensors")
 
     def put(name, weight, scale_dtype):
-        """Stores a [out, in] float32 weight (quantized if there is a scale type); returns the value it now has."""
+        """Stores a [out, in] float32 weight (quantized if there is a scale type); returns the value
+        it now has.
+        """
         if scale_dtype is None:
             stored[name + ".weight"] = weight.bfloat16()
             return weight
-        stored[name + ".weight"], stored[name + ".weight_scale"] = quantize_rows(weight, scale_dtype)
+        stored[name + ".weight"], stored[name + ".weight_scale"] = quantize_rows(
+            weight, scale_dtype
+        )
         return stored[name + ".weight"].float() * stored[name + ".weight_scale"].float()
 
     for layer, scale_dtype in ((0, torch.bfloat16), (1, torch.float32), (2, None)):
@@ -123,7 +142,9 @@ def quantize_fp8(spec, directory):
         if layer == 1:
             for name in ("gate_proj", "up_proj", "down_proj"):
                 linear = getattr(block.shared_expert, name)
-                linear.weight.data = put(f"{prefix}shared_expert.{name}", linear.weight.data, scale_dtype)
+                linear.weight.data = put(
+                    f"{prefix}shared_expert.{name}", linear.weight.data, scale_dtype
+                )
     write_weights(stored, directory)
     edit_config(directory, lambda config: config.update(quantization_config=fp8_config()))
     return model
@@ -133,7 +154,10 @@ def fp8_config():
     """quantization_config in the words of compressed-tensors."""
 
     def scheme(**changes):
-        return dict(num_bits=8, type="float", symmetric=True, group_size=None, block_structure=None) | changes
+        return (
+            dict(num_bits=8, type="float", symmetric=True, group_size=None, block_structure=None)
+            | changes
+        )
 
     return {
         "quant_method": "compressed-tensors",

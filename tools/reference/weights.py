@@ -1,13 +1,15 @@
-"""Random weights of a healthy size, each tensor drawn from its own generator so that order never matters."""
+"""Random weights of a healthy size, each tensor drawn from its own generator so that order never
+matters.
+"""
 
 import math
 import zlib
 
 import torch
 
-# Multiples of 1/sqrt(fan_in), longest matching suffix wins. Above 1 where a plain 1 would let the signal fade:
-# queries and keys (or attention is flat and hides mask and position errors), routers (or scores nearly tie),
-# what follows an activation that shrinks its input.
+# Multiples of 1/sqrt(fan_in), longest matching suffix wins. Above 1 where a plain 1 would let the
+# signal fade: queries and keys (or attention is flat and hides mask and position errors), routers
+# (or scores nearly tie), what follows an activation that shrinks its input.
 GAINS = {
     "q_proj.weight": 1.5,
     "k_proj.weight": 1.5,
