@@ -79,7 +79,7 @@ struct Flags::State {
 
   State(std::string_view command, std::string_view sentence, std::string_view example)
       : app(std::string(sentence), "herd " + std::string(command)) {
-    app.formatter(std::make_shared<Formatter>());
+    app.formatter(std::make_shared<Formatter>());  // shared: CLI11 takes nothing else
     app.set_help_flag("-h,--help", "this text");
     app.footer("Example:\n  " + std::string(example));
     names.emplace_back("--help");
