@@ -9,20 +9,44 @@
 
 namespace herd::engine {
 
-Result<std::int32_t> Sampler::sample(std::span<const float> logits_V,
-                                     std::span<const std::int32_t> prompt,
-                                     std::span<const std::int32_t> answer) {
+Result<std::span<const Choice>> Sampler::choices(std::span<const float> logits_V,
+                                                 std::span<const std::int32_t> prompt,
+                                                 std::span<const std::int32_t> answer) {
   logits_.assign(logits_V.begin(), logits_V.end());
   for (std::size_t token = 0; token < logits_.size(); ++token)
     if (std::isnan(logits_[token]))
       return fail(Code::numeric_error, "the logit of token {} is not a number", token);
   penalise(prompt, answer);
   const auto best = std::ranges::max_element(logits_);
-  if (!std::isfinite(*best)) return fail(Code::numeric_error, "no logit is finite");
-  // Ties go to the lowest id, as argmax does everywhere else.
-  if (options_.temperature == 0.0 || options_.top_k == 1)
-    return static_cast<std::int32_t>(best - logits_.begin());
-  return draw(answer.size());
+  if (best == logits_.end() || !std::isfinite(*best))
+    return fail(Code::numeric_error, "no logit is finite");
+  if (options_.temperature == 0.0) {
+    choices_.assign(1, {static_cast<std::int32_t>(best - logits_.begin()), 1.0});
+    return std::span<const Choice>(choices_);
+  }
+  choices_.clear();
+  for (std::size_t token = 0; token < logits_.size(); ++token) {
+    const double distance = static_cast<double>(logits_[token] - *best);
+    choices_.push_back(
+        {static_cast<std::int32_t>(token), std::exp(distance / options_.temperature)});
+  }
+  keep_likeliest();
+  double sum = 0;
+  for (const Choice& choice : choices_) sum += choice.probability;
+  for (Choice& choice : choices_) choice.probability /= sum;
+  return std::span<const Choice>(choices_);
+}
+
+Result<std::int32_t> Sampler::sample(std::span<const float> logits_V,
+                                     std::span<const std::int32_t> prompt,
+                                     std::span<const std::int32_t> answer) {
+  HERD_TRY(const std::span<const Choice> likely, choices(logits_V, prompt, answer));
+  double left = uniform(static_cast<std::uint64_t>(options_.seed), answer.size());
+  for (const Choice& choice : likely.first(likely.size() - 1)) {
+    left -= choice.probability;
+    if (left < 0) return choice.token;
+  }
+  return likely.back().token;
 }
 
 // Repetition divides positive logits and multiplies negative ones (Keskar et al. 2019); presence and frequency subtract
@@ -45,46 +69,40 @@ void Sampler::penalise(std::span<const std::int32_t> prompt, std::span<const std
   }
 }
 
-std::int32_t Sampler::draw(std::uint64_t position) {
-  candidates_.clear();
-  for (std::size_t token = 0; token < logits_.size(); ++token)
-    candidates_.push_back({logits_[token], static_cast<std::int32_t>(token)});
-  const auto better = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+// top-k, then top-p, then min-p. A vocabulary is never sorted whole when its head is enough: a heap gives the likeliest
+// one by one.
+void Sampler::keep_likeliest() {
+  const auto worse = [](const Choice& a, const Choice& b) {
+    return a.probability != b.probability ? a.probability < b.probability : a.token > b.token;
   };
-  const auto vocabulary = static_cast<std::int64_t>(candidates_.size());
-  const std::int64_t kept = options_.top_k > 0 ? std::min(options_.top_k, vocabulary) : vocabulary;
-  if (kept < vocabulary) {
-    std::ranges::nth_element(candidates_, candidates_.begin() + kept, better);
-    candidates_.resize(static_cast<std::size_t>(kept));
+  const auto all = static_cast<std::int64_t>(choices_.size());
+  const std::int64_t kept = options_.top_k > 0 ? std::min(options_.top_k, all) : all;
+  if (kept < all) {
+    std::ranges::nth_element(choices_, choices_.begin() + kept,
+                             [&](const Choice& a, const Choice& b) { return worse(b, a); });
+    choices_.resize(static_cast<std::size_t>(kept));
+    // The sum below must not depend on how the selection ordered equal candidates.
+    std::ranges::sort(choices_, {}, &Choice::token);
   }
-  std::ranges::sort(candidates_, better);
-
-  weights_.clear();
   double sum = 0;
-  for (const Candidate& candidate : candidates_) {
-    const double distance = static_cast<double>(candidate.logit - candidates_.front().logit);
-    weights_.push_back(std::exp(distance / options_.temperature));
-    sum += weights_.back();
-  }
-  // top-p: the smallest head of the distribution that holds p of the mass; always the first.
-  std::size_t end = weights_.size();
-  double mass = 0;
-  for (std::size_t i = 0; i < end; ++i) {
-    mass += weights_[i];
-    if (mass >= options_.top_p * sum) end = i + 1;
-  }
-  // min-p: tokens at least min_p times as likely as the first.
-  while (end > 1 && weights_[end - 1] < options_.min_p * weights_.front()) --end;
+  for (const Choice& choice : choices_) sum += choice.probability;
 
-  double total = 0;
-  for (std::size_t i = 0; i < end; ++i) total += weights_[i];
-  double left = uniform(static_cast<std::uint64_t>(options_.seed), position) * total;
-  for (std::size_t i = 0; i + 1 < end; ++i) {
-    left -= weights_[i];
-    if (left < 0) return candidates_[i].token;
+  std::ranges::make_heap(choices_, worse);
+  const double likeliest = choices_.front().probability;
+  auto end = choices_.end();
+  double mass = 0;
+  while (end != choices_.begin() && mass < options_.top_p * sum) {
+    if (choices_.front().probability < options_.min_p * likeliest) break;
+    mass += choices_.front().probability;
+    std::pop_heap(choices_.begin(), end, worse);
+    --end;
   }
-  return candidates_[end - 1].token;
+  if (end == choices_.end()) {  // top_p of 0 still leaves the likeliest
+    std::pop_heap(choices_.begin(), end, worse);
+    --end;
+  }
+  choices_.erase(choices_.begin(), end);
+  std::ranges::reverse(choices_);
 }
 
 }  // namespace herd::engine

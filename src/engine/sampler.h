@@ -42,27 +42,34 @@ struct SamplingOptions {
   }
 };
 
+// One token that may come next, and its probability among those that may.
+struct Choice {
+  std::int32_t token = 0;
+  double probability = 0;
+};
+
 class Sampler {
  public:
   explicit Sampler(const SamplingOptions& options) : options_(options) {}
 
-  // `prompt` tokens count for the repetition penalty, `answer` tokens for all three.
-  // Fails with numeric_error when a logit is NaN or no logit is finite.
+  // The tokens that may come next, likeliest first (ties to the lowest id); probabilities sum to 1. With temperature 0
+  // there is one. `prompt` tokens count for the repetition penalty, `answer` tokens for all three.
+  // Fails with numeric_error when a logit is NaN or none is finite. Valid until the next call.
+  Result<std::span<const Choice>> choices(std::span<const float> logits_V,
+                                          std::span<const std::int32_t> prompt,
+                                          std::span<const std::int32_t> answer);
+
+  // Draws one of them: the draw's counter is the answer's length.
   Result<std::int32_t> sample(std::span<const float> logits_V, std::span<const std::int32_t> prompt,
                               std::span<const std::int32_t> answer);
 
  private:
-  struct Candidate {
-    float logit = 0;
-    std::int32_t token = 0;
-  };
   void penalise(std::span<const std::int32_t> prompt, std::span<const std::int32_t> answer);
-  [[nodiscard]] std::int32_t draw(std::uint64_t position);
+  void keep_likeliest();
 
   SamplingOptions options_;
   std::vector<float> logits_;
-  std::vector<Candidate> candidates_;
-  std::vector<double> weights_;
+  std::vector<Choice> choices_;  // probability: a weight until they are normalised
 };
 
 }  // namespace herd::engine

@@ -49,11 +49,8 @@ Tensor Attention::operator()(Context& ctx, const Tensor& x_TD, const nn::Batch& 
 Tensor Attention::temper(Context& ctx, const Tensor& q_THd,
                          std::span<const std::int64_t> position_T) const {
   const std::span factor_T = ctx.array<float>(q_THd.rows());
-  for (std::size_t t = 0; t < factor_T.size(); ++t) {
-    // In float32 as the reference does; the floor of the exact quotient, which float32 cannot miss below 2^24.
-    const float steps = static_cast<float>((position_T[t] + 1) / temperature_floor_);
-    factor_T[t] = std::log1p(steps) * temperature_scale_ + 1.0f;
-  }
+  for (std::size_t t = 0; t < factor_T.size(); ++t)
+    factor_T[t] = attention_temperature(position_T[t], temperature_floor_, temperature_scale_);
   return scale_rows(ctx, q_THd, factor_T);
 }
 
@@ -62,6 +59,11 @@ void Attention::parameters(nn::ParameterVisitor& visitor) {
   nn::visit(visitor, "k_proj", key_);
   nn::visit(visitor, "v_proj", value_);
   nn::visit(visitor, "o_proj", out_);
+}
+
+float attention_temperature(std::int64_t position, std::int64_t floor, float scale) {
+  const auto steps = static_cast<float>((position + 1) / floor);
+  return std::log1p(steps) * scale + 1.0f;
 }
 
 std::vector<float> rope_frequencies(const TextConfig& config) {

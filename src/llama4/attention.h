@@ -23,7 +23,7 @@ class Attention {
   void parameters(nn::ParameterVisitor& visitor);
 
  private:
-  // q times tau(p) = 1 + scale ln(floor((p + 1) / floor) + 1): exactly 1 below the floor.
+  // q times tau of its position: exactly 1 below the floor.
   [[nodiscard]] Tensor temper(Context& ctx, const Tensor& q_THd,
                               std::span<const std::int64_t> position_T) const;
 
@@ -33,6 +33,9 @@ class Attention {
   std::int64_t temperature_floor_;
   float temperature_scale_, norm_eps_;
 };
+
+// tau(p) = 1 + scale ln(floor((p + 1) / floor) + 1), computed in float32 as the reference does.
+float attention_temperature(std::int64_t position, std::int64_t floor, float scale);
 
 // Frequencies of the rotating layers, [d/2], stretched as the checkpoint says (spec 2.3).
 std::vector<float> rope_frequencies(const TextConfig& config);
