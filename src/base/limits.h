@@ -24,6 +24,7 @@ inline constexpr std::uint64_t width_max = 1ull << 20;
 inline constexpr std::uint64_t vocabulary_max = 1ull << 21;
 inline constexpr std::uint64_t merges_max = 4ull << 20;
 inline constexpr std::uint64_t token_bytes_max = 16 * 1024;
+inline constexpr std::uint64_t special_token_bytes_max = 256;
 
 // Pictures.
 inline constexpr std::uint64_t image_bytes_max = 20ull << 20;

@@ -1,0 +1,22 @@
+// Literal data of Llama 4's tokenizer: the split pattern as files spell it and the names of the special tokens.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace herd::text {
+
+// The regular expression in tokenizer.json; split.cc is what it means.
+inline constexpr std::string_view llama4_split_pattern =
+    R"RE([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)RE"
+    R"RE((?i:'s|'t|'re|'ve|'m|'ll|'d)?|)RE"
+    R"RE([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)RE"
+    R"RE((?i:'s|'t|'re|'ve|'m|'ll|'d)?|)RE"
+    R"RE(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)RE";
+
+// Names of the 2048 special tokens that follow the ranks of a tokenizer.model, in the order of their ids
+// (spec/llama4.md 4.2, Meta's names).
+std::vector<std::string> llama4_special_tokens();
+
+}  // namespace herd::text
