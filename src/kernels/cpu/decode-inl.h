@@ -89,11 +89,16 @@ HWY_INLINE V32 load_f32(WeightF8, Bytes p) {
   return hn::IfThenElse(is_nan, hn::NaN(F32()), hn::Mul(small, hn::Set(F32(), 256.0f)));
 }
 
+// memcpy out of line: inlined, its size is a range in which compilers see overflows that callers exclude.
+HWY_NOINLINE inline void copy_bytes(const void* from, std::int64_t bytes, void* to) {
+  std::memcpy(to, from, static_cast<std::size_t>(bytes));
+}
+
 // The first n < Lanes elements, zeros after them; reads nothing else.
 template <class Weight>
 HWY_INLINE V32 load_f32_part(Weight weight, Bytes p, std::int64_t n) {
   alignas(64) std::uint8_t copy[HWY_MAX_BYTES] = {};
-  std::memcpy(copy, p, static_cast<std::size_t>(n * Weight::bytes));
+  copy_bytes(p, n * Weight::bytes, copy);
   return load_f32(weight, copy);
 }
 
@@ -104,7 +109,7 @@ HWY_INLINE V32 load_part(const float* p, std::int64_t n) {
 HWY_INLINE void store_part(V32 v, float* p, std::int64_t n) {
   HWY_ALIGN float copy[hn::MaxLanes(F32())];
   hn::Store(v, F32(), copy);
-  std::memcpy(p, copy, static_cast<std::size_t>(n) * sizeof(float));
+  copy_bytes(copy, n * WeightF32::bytes, p);
 }
 
 inline constexpr std::int64_t lanes = hn::MaxLanes(F32());

@@ -12,21 +12,60 @@
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/decode-inl.h"
-#include "kernels/cpu/matmul_in_out-inl.h"
-#include "kernels/cpu/matmul_out_in-inl.h"
+#include "kernels/cpu/matmul_few_rows-inl.h"
 #include "kernels/cpu/matmul_plan.h"
+#include "kernels/cpu/panel-inl.h"
 #include "kernels/cpu/work.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace herd::cpu {
 namespace HWY_NAMESPACE {
 
+// Many rows: a block of weights is decoded into panels that stay in the second-level cache while all rows pass. A tile
+// of x is copied first, because rows that lie a power of two apart push each other out of the first-level cache.
+template <class Weight>
+void multiply_many_rows(const MatmulItem& item) {
+  const Matrix& w = item.group->weight;
+  const std::int64_t outs = item.out_end - item.out_begin;
+  const std::int64_t panels = (outs + panel_width - 1) / panel_width;
+  const std::int64_t tiles = tiles_of(item.rows());
+  constexpr std::int64_t panel_size = block_k * panel_width;
+  float* x = scratch(static_cast<std::size_t>(tile_rows_max * block_k + panels * panel_size));
+  float* packed = x + tile_rows_max * block_k;
+
+  for (std::int64_t k0 = 0; k0 < w.in; k0 += block_k) {
+    const std::int64_t count = std::min(block_k, w.in - k0);
+    for (std::int64_t p = 0; p < panels; ++p) {
+      const std::int64_t o = item.out_begin + p * panel_width;
+      const std::int64_t left = std::min(panel_width, item.out_end - o);
+      Bytes from = static_cast<Bytes>(w.data);
+      if (w.layout == Layout::out_in)
+        pack_columns<Weight>(from + (o * w.stride + k0) * Weight::bytes, w.stride * Weight::bytes,
+                             count, left, packed + p * panel_size);
+      else
+        pack_rows<Weight>(from + (k0 * w.stride + o) * Weight::bytes, w.stride * Weight::bytes,
+                          count, left, packed + p * panel_size);
+    }
+    for (std::int64_t i = 0; i < tiles; ++i) {
+      const std::int64_t t = item.row_begin + tile_begin(item.rows(), i);
+      const std::int64_t rows = tile_begin(item.rows(), i + 1) - tile_begin(item.rows(), i);
+      for (std::int64_t r = 0; r < rows; ++r) pack_x(item.x(t + r) + k0, count, x + r * block_k);
+      const TileFunction multiply = tile_of(rows);
+      for (std::int64_t p = 0; p < panels; ++p) {
+        const std::int64_t o = item.out_begin + p * panel_width;
+        multiply(x, packed + p * panel_size, count, item.y(t) + o, item.args->y_stride,
+                 std::min(panel_width, item.out_end - o), k0 != 0);
+      }
+    }
+  }
+}
+
 template <class Weight>
 void multiply_as(const MatmulItem& item) {
-  if (item.group->weight.layout == Layout::out_in)
-    multiply_out_in<Weight>(item);
+  if (item.rows() <= few_rows_max)
+    multiply_few_rows<Weight>(item);
   else
-    multiply_in_out<Weight>(item);
+    multiply_many_rows<Weight>(item);
 }
 
 void multiply(const MatmulItem& item) {

@@ -1,0 +1,22 @@
+// What the machine itself can do: the two numbers that every kernel's speed is a fraction of. Used by benchmarks and by
+// `herd doctor`.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/table.h"
+
+namespace herd::cpu {
+
+// Seconds that all threads of the lane together take to read `bytes` bytes once, in order, doing nothing else with them.
+double read_seconds(const void* data, std::size_t bytes, const Lane& lane);
+
+// Seconds for `rounds` rounds of independent fused multiply-adds in registers on every thread of the lane, and their
+// number of floating-point operations.
+struct FmaTime {
+  double seconds = 0;
+  double flops = 0;
+};
+FmaTime fma_time(std::int64_t rounds, const Lane& lane);
+
+}  // namespace herd::cpu
