@@ -146,7 +146,8 @@ CASES = {
     ),
     "own_header_first": (
         [({"src/ops/a.cc": '#include <vector>\n\n#include "ops/a.h"\n', "src/ops/a.h": HEADER},
-          "src/ops/a.cc:1", 'make it "ops/a.h"')],
+          "src/ops/a.cc:1", 'make it "ops/a.h"'),
+         ({"src/ops/a.cc": "// nothing\n", "src/ops/a.h": HEADER}, "src/ops/a.cc:1", 'make it "ops/a.h"')],
         [{"src/ops/a.cc": '#include "ops/a.h"\n\n#include <vector>\n', "src/ops/a.h": HEADER,
           "src/ops/a_test.cc": '#include "ops/a.h"\n'}],
     ),
