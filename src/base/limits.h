@@ -12,6 +12,9 @@ inline constexpr std::uint64_t tensor_rank_max = 8;
 inline constexpr std::uint64_t shards_max = 100'000;
 inline constexpr std::uint64_t pickle_bytes_max = 64ull << 20;
 inline constexpr std::uint64_t pickle_depth_max = 64;
+inline constexpr std::uint64_t pickle_steps_max = 4ull << 20;   // opcodes of one pickle
+inline constexpr std::uint64_t pickle_values_max = 1ull << 20;  // values they may make
+inline constexpr std::uint64_t pickle_tensors_max = 1ull << 16;
 
 // Configuration and JSON.
 inline constexpr std::uint64_t json_depth_max = 64;
@@ -32,5 +35,8 @@ inline constexpr std::uint64_t image_pixels_max = 40'000'000;
 inline constexpr std::uint64_t image_side_max = 16'384;
 inline constexpr std::uint64_t images_max = 16;
 inline constexpr std::uint64_t images_pixels_max = 120'000'000;
+inline constexpr std::uint64_t jpeg_scans_max = 100;
+inline constexpr std::uint64_t image_tile_side_max = 1024;
+inline constexpr std::uint64_t image_tiles_max = 64;
 
 }  // namespace herd::limits
