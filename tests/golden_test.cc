@@ -15,7 +15,8 @@
 namespace herd {
 namespace {
 
-constexpr double tolerance = 1e-4;  // of the expected tensor's range (issue 2, section 5)
+// Of the expected tensor's range. Measured: at most 4.4e-6 (docs/numerics.md); a wrong norm epsilon shows as 3e-5.
+constexpr double tolerance = 1e-5;
 
 // The file of expected numbers beside a model.
 class Expected {
@@ -112,6 +113,7 @@ TEST_P(Golden, AgreesWithTransformersAtEveryLayer) {
   const llama4::Config& config = (*loaded)->config();
   const Expected expected(directory / "expected.safetensors");
 
+  std::map<std::string, double> worst_error;  // by kind of tensor, for docs/numerics.md
   int cases = 0;
   for (; expected.has(fmt::format("case{}.tokens", cases)); ++cases) {
     SCOPED_TRACE(fmt::format("case {}", cases));
@@ -142,6 +144,8 @@ TEST_P(Golden, AgreesWithTransformersAtEveryLayer) {
     auto compare = [&](const std::string& name, const std::vector<float>& found) {
       const double error = relative_error(found, expected.numbers<float>(prefix + name));
       EXPECT_LE(error, tolerance) << name;
+      double& worst = worst_error[name.substr(0, name.find('.'))];
+      worst = std::max(worst, error);
     };
     compare("embed", seen.numbers["embed"]);
     for (std::int64_t layer = 0; layer < config.text.layers; ++layer) {
@@ -169,6 +173,8 @@ TEST_P(Golden, AgreesWithTransformersAtEveryLayer) {
     EXPECT_TRUE(std::ranges::equal(greedy, expected.numbers<std::int64_t>(prefix + "greedy")));
   }
   EXPECT_GE(cases, 1);
+  for (const auto& [name, error] : worst_error)
+    fmt::print("  {:<12} {:<10} {:.1e} of the range\n", GetParam(), name, error);
 }
 
 std::vector<std::string> model_names() {

@@ -31,8 +31,8 @@ struct TextConfig {
   std::int64_t dense_width = 0;      // inner width of layers without experts
   std::int64_t experts = 0;          // routed; 0 for dense models (Llama Guard 4)
   std::int64_t experts_per_token = 1;
-  std::vector<bool> is_moe;   // [layers]
-  std::vector<bool> rotates;  // [layers]: true = RoPE and chunked, false = no positions and global
+  std::vector<bool> is_moe = {};   // [layers]
+  std::vector<bool> rotates = {};  // [layers]: true = RoPE and chunked, false = no positions and global
   std::int64_t chunk = 0;  // attention chunk of rotating layers in tokens; 0 = none, full attention
   bool normalizes_qk = false;
   bool tempers = true;  // attention temperature on layers without positions
@@ -40,7 +40,7 @@ struct TextConfig {
   double temperature_scale = 0.1;
   double norm_eps = 1e-5;
   double rope_theta = 500000.0;
-  std::optional<RopeScaling> rope_scaling;
+  std::optional<RopeScaling> rope_scaling = {};
   std::int64_t context = 0;      // trained or extrapolated maximum, in tokens
   bool ties_embeddings = false;  // the output matrix is the embedding table; no released model does
 };

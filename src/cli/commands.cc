@@ -1,0 +1,33 @@
+// The table of commands: one row a command, one file of the same name a function.
+#include <array>
+
+#include "cli/command.h"
+
+namespace herd::cli {
+
+Result<int> chat(Arguments arguments);
+Result<int> doctor(Arguments arguments);
+Result<int> generate(Arguments arguments);
+Result<int> inspect(Arguments arguments);
+Result<int> logits(Arguments arguments);
+Result<int> preprocess(Arguments arguments);
+Result<int> render(Arguments arguments);
+Result<int> synth(Arguments arguments);
+Result<int> tokenize(Arguments arguments);
+
+std::span<const Command> commands() {
+  static constexpr std::array rows{
+      Command{"chat", "a conversation in the terminal", chat},
+      Command{"generate", "one answer to one prompt", generate},
+      Command{"tokenize", "text to token ids and back", tokenize},
+      Command{"render", "the prompt that a conversation becomes", render},
+      Command{"logits", "the logits of every position of a prompt, into a .npy file", logits},
+      Command{"preprocess", "the tiles a picture becomes, into a .npy file", preprocess},
+      Command{"inspect", "what a checkpoint is: shape, parameters, memory, tensors", inspect},
+      Command{"synth", "a checkpoint of true shape and random weights", synth},
+      Command{"doctor", "what this machine can do, measured", doctor},
+  };
+  return rows;
+}
+
+}  // namespace herd::cli

@@ -1,0 +1,34 @@
+#include "cli/media_input.h"
+
+#include <span>
+
+#include "base/file.h"
+#include "media/decode.h"
+
+namespace herd::cli {
+
+Result<media::Image> read_image(const std::string& path) {
+  HERD_TRY(const Mapping file, Mapping::open(path));
+  auto image = media::decode_image(file.bytes());
+  if (!image) return std::unexpected(std::move(image).error().in(path));
+  return image;
+}
+
+Result<std::vector<media::Image>> read_images(const std::vector<std::string>& paths) {
+  std::vector<Mapping> files;
+  std::vector<std::span<const std::byte>> bytes;
+  for (const std::string& path : paths) {
+    HERD_TRY(Mapping file, Mapping::open(path));
+    files.push_back(std::move(file));
+    bytes.push_back(files.back().bytes());
+  }
+  HERD_TRY_VOID(media::check_images(bytes));
+  std::vector<media::Image> images;
+  for (const std::string& path : paths) {
+    HERD_TRY(media::Image image, read_image(path));
+    images.push_back(std::move(image));
+  }
+  return images;
+}
+
+}  // namespace herd::cli
