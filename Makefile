@@ -8,7 +8,8 @@ MAKEFLAGS += --no-print-directory
 
 run: build/build.ninja ## talk to a model in the terminal; MODEL=dir for another one than models/cria
 	@cmake --build build --target herd -j $(JOBS)
-	@build/herd chat "$(MODEL)"
+	@if [ -t 0 ] || [ -p /dev/stdin ] || [ -s /dev/stdin ]; then build/herd chat "$(MODEL)"; \
+	else echo "make run: nobody is typing, so here is one question: Hello" >&2; echo Hello | build/herd chat "$(MODEL)"; fi
 
 test: build/build.ninja ## build everything and run every quick test, tidy included
 	@cmake --build build -j $(JOBS)
@@ -17,13 +18,17 @@ test: build/build.ninja ## build everything and run every quick test, tidy inclu
 build: build/build.ninja ## the program, at build/herd
 	@cmake --build build --target herd -j $(JOBS)
 
-bench: build/build.ninja ## measure; see bench/
-	@cmake --build build --target bench -j $(JOBS)
+bench: build/build.ninja ## build bench/ and run each program; say which machine with the numbers
+	@cmake --build build -j $(JOBS)
+	@for program in build/*_bench; do echo "== $$program"; $$program; done
 
 test-slow: build/build.ninja ## the tests that take minutes or gigabytes
 	@cmake --build build -j $(JOBS)
 	@ctest --test-dir build -L slow --output-on-failure --no-tests=error
 
+asan: export ASAN_OPTIONS = detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1:allocator_may_return_null=1
+asan: export UBSAN_OPTIONS = print_stacktrace=1
+tsan: export TSAN_OPTIONS = second_deadlock_stack=1:history_size=7
 asan tsan: setup-dev ## the quick tests under clang's address+undefined / thread sanitizer
 	@cmake --preset $@
 	@cmake --build build/$@ -j $(JOBS)

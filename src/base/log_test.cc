@@ -30,6 +30,7 @@ TEST_F(Log, LeavesOutWhatIsBelowTheLevel) {
   log(LogLevel::debug, "but this");
   set_log_level(LogLevel::off);
   log(LogLevel::error, "nor that");
+  log_text(LogLevel::error, "nor that");
   const std::string text = GetCapturedStderr();
   EXPECT_THAT(text, testing::HasSubstr("debug but this\n"));
   EXPECT_THAT(text, testing::Not(testing::HasSubstr("not this")));
@@ -55,6 +56,7 @@ TEST_F(Log, KeepsLinesOfManyThreadsApart) {
   CaptureStderr();
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int thread = 0; thread < 4; ++thread)
       threads.emplace_back([] {
         for (int i = 0; i < 50; ++i) log(LogLevel::info, "{}", std::string(200, 'x'));

@@ -92,20 +92,20 @@ TEST(Progress, CountsFromManyThreads) {
   std::vector<std::string> status;
   std::atomic<double> now{0};
   {
-    Progress progress("work", 10'000, items,
+    Progress progress("work", 1'000'000, items,
                       {true,
                        [&](std::string_view text) { status.emplace_back(text); },
                        {},
                        [&] { return now.load(); }});
     ThreadPool pool(4);
-    pool.run(9999, 10, [&](std::int64_t begin, std::int64_t end, int) {
+    pool.run(999'999, 1000, [&](std::int64_t begin, std::int64_t end, int) {
       for (std::int64_t i = begin; i < end; ++i) progress.add(1);
     });
     now = 10;
     progress.add(1);
   }
   ASSERT_EQ(status.size(), 2u);
-  EXPECT_EQ(status.front(), "work  100 %  10000 of 10000  1000.0/s");
+  EXPECT_EQ(status.front(), "work  100 %  1000000 of 1000000  100000.0/s");
 }
 
 }  // namespace
