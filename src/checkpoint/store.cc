@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/torch_file.h"
 
 namespace herd::checkpoint {
 namespace {
@@ -20,6 +21,9 @@ std::uint64_t size_or_zero(const fs::path& path) {
   const auto size = fs::file_size(path, error);
   return error ? 0 : static_cast<std::uint64_t>(size);
 }
+
+std::string meta_name(std::size_t shard) { return fmt::format("consolidated.{:02}.pth", shard); }
+std::string scales_name(std::size_t shard) { return fmt::format("fp8_scales_{}.pt", shard); }
 
 bool by_name_then_shard(const StoredTensor& a, const StoredTensor& b) {
   return a.name != b.name ? a.name < b.name : a.shard < b.shard;
@@ -109,6 +113,8 @@ Result<Store> Store::open(const fs::path& directory, const Progress& progress) {
     HERD_TRY_VOID(store.open_single(directory / single_name, progress));
   } else if (fs::exists(directory / index_name, error)) {
     HERD_TRY_VOID(store.open_sharded(directory, progress));
+  } else if (fs::exists(directory / meta_name(0), error)) {
+    HERD_TRY_VOID(store.open_meta(directory, progress));
   } else {
     return no_weights(directory);
   }
@@ -176,8 +182,57 @@ Result<void> Store::add_safetensors(const fs::path& path) {
                         .shape = entry.shape,
                         .data = view.data(),
                         .bytes = view.size(),
-                        .shard = files_.size()});
+                        .shard = shards_});
   }
+  files_.push_back(std::move(mapping));
+  ++shards_;
+  return {};
+}
+
+Result<void> Store::open_meta(const fs::path& directory, const Progress& progress) {
+  format_ = Format::meta;
+  std::error_code error;
+  if (fs::exists(directory / "int4_scales_0.pt", error))
+    return fail_with_hint(
+        Code::refused,
+        fmt::format("{}: Meta's pre-quantized int4 files are not supported", directory.string()),
+        "use the bf16 or FP8 release");
+  std::uint64_t total = 0;
+  while (fs::exists(directory / meta_name(shards_), error) && shards_ < limits::shards_max)
+    total += size_or_zero(directory / meta_name(shards_++));
+  // A gap in the numbers is a download cut off, not a smaller model.
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("consolidated.") && name.ends_with(".pth") && name > meta_name(shards_))
+      return fail_with_hint(
+          Code::shard_invalid,
+          fmt::format("missing shard {} ({} is there)", meta_name(shards_), shown(name)),
+          "the download is not complete; fetch the file again");
+  }
+  std::uint64_t done = 0;
+  for (std::size_t shard = 0; shard < shards_; ++shard) {
+    HERD_TRY_VOID(add_torch(directory / meta_name(shard), shard));
+    done += files_.back().bytes().size();
+    if (progress) progress(meta_name(shard), done, total);
+  }
+  if (!fs::exists(directory / scales_name(0), error)) return {};
+  for (std::size_t shard = 0; shard < shards_; ++shard)
+    HERD_TRY_VOID(add_torch(directory / scales_name(shard), shard));
+  return {};
+}
+
+Result<void> Store::add_torch(const fs::path& path, std::size_t shard) {
+  HERD_TRY(Mapping mapping, Mapping::open(path));
+  auto file = parse_torch_file(mapping.bytes());
+  if (!file) return std::unexpected(std::move(file).error().in(path.filename().string()));
+  for (TorchTensor& tensor : file->tensors)
+    tensors_.push_back({.name = std::move(tensor.name),
+                        .dtype = tensor.dtype,
+                        .shape = tensor.shape,
+                        .data = tensor.bytes.data(),
+                        .bytes = tensor.bytes.size(),
+                        .shard = shard});
+  for (std::vector<std::byte>& owned : file->storage) storage_.push_back(std::move(owned));
   files_.push_back(std::move(mapping));
   return {};
 }

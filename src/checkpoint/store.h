@@ -1,12 +1,14 @@
 // All tensors of a checkpoint directory, wherever in its files they lie:
 //   model.safetensors                                 one file
 //   model.safetensors.index.json + its shards         as large models are published by Hugging Face
-//   consolidated.00.pth, consolidated.01.pth, ...     as Meta publishes; shard r holds rank r's piece of every tensor
+//   consolidated.00.pth, consolidated.01.pth, ...     as Meta publishes; shard r holds rank r's piece of every tensor,
+//                                                     with fp8_scales_0.pt, ... beside them where experts are FP8
 // Files are mapped, tensors are views of them; nothing is copied and nothing is executed.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -27,7 +29,7 @@ struct StoredTensor {
   Shape shape;
   const std::byte* data = nullptr;
   std::uint64_t bytes = 0;
-  std::size_t shard = 0;  // index into Store::files()
+  std::size_t shard = 0;  // which of Store::shards() it came from
 };
 
 // Called after each file: its name, bytes opened so far, bytes of all files.
@@ -48,6 +50,9 @@ class Store {
   // Null when there is none. With Meta's format the same name occurs once a shard.
   [[nodiscard]] const StoredTensor* find(std::string_view name, std::size_t shard = 0) const;
 
+  // Shards of the checkpoint; with Meta's format the ranks of its tensor parallelism.
+  [[nodiscard]] std::size_t shards() const { return shards_; }
+  // What is mapped: the shards, then Meta's files of FP8 scales where there are any.
   [[nodiscard]] const std::vector<Mapping>& files() const { return files_; }
   [[nodiscard]] std::uint64_t bytes() const;  // of all tensors
 
@@ -57,10 +62,14 @@ class Store {
  private:
   Result<void> open_single(const fs::path& path, const Progress& progress);
   Result<void> open_sharded(const fs::path& directory, const Progress& progress);
+  Result<void> open_meta(const fs::path& directory, const Progress& progress);
   Result<void> add_safetensors(const fs::path& path);
+  Result<void> add_torch(const fs::path& path, std::size_t shard);
 
   Format format_ = Format::safetensors;
   std::vector<Mapping> files_;
+  std::size_t shards_ = 0;
+  std::deque<std::vector<std::byte>> storage_;  // strided tensors of .pth files, put in order
   std::vector<StoredTensor> tensors_;
   std::vector<std::string> notes_;
 };

@@ -157,20 +157,6 @@ void read_rope(Fields& fields, TextConfig& text) {
   if (parameters != nullptr) text.rope_scaling = rope_scaling(rope);
 }
 
-// The release-day files of Scout stretch by 8 from frequency factor 4 on; its weights were trained for 16 and 1
-// (llama-models #322, spec D1).
-void correct_scout_scaling(Config& config) {
-  TextConfig& text = config.text;
-  const bool is_scout = text.experts == 16 && text.layers == 48 && text.width == 5120;
-  if (!is_scout || !text.rope_scaling) return;
-  RopeScaling& scaling = *text.rope_scaling;
-  if (scaling.factor != 8.0 || scaling.high_frequency_factor != 4.0) return;
-  scaling.factor = 16.0;
-  scaling.high_frequency_factor = 1.0;
-  config.notes.emplace_back(
-      "rope scaling factor 8 / high_freq_factor 4 replaced by 16 / 1, for which Scout was trained");
-}
-
 // ------------------------------------------------------------------------------------------------------------- text
 
 void require_text(Fields& fields, std::string_view name, std::string_view wanted) {
@@ -417,6 +403,18 @@ Result<void> refuse_code(const json::value& config) {
 }
 
 }  // namespace
+
+void correct_scout_scaling(Config& config) {
+  TextConfig& text = config.text;
+  const bool is_scout = text.experts == 16 && text.layers == 48 && text.width == 5120;
+  if (!is_scout || !text.rope_scaling) return;
+  RopeScaling& scaling = *text.rope_scaling;
+  if (scaling.factor != 8.0 || scaling.high_frequency_factor != 4.0) return;
+  scaling.factor = 16.0;
+  scaling.high_frequency_factor = 1.0;
+  config.notes.emplace_back(
+      "rope scaling factor 8 / high_freq_factor 4 replaced by 16 / 1, for which Scout was trained");
+}
 
 std::int64_t VisionConfig::tokens_per_tile() const {
   const std::int64_t side = patches_per_side() / shuffle_side(pixel_shuffle_ratio).value_or(1);

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "llama4/config.h"
 
 namespace herd::llama4 {
 
@@ -67,5 +68,9 @@ std::optional<std::int64_t> whole_number(const json::value& value);
 
 // At most 40 characters of a value, as a message shows it.
 std::string shown_json(const json::value& value);
+
+// The release-day files of Scout stretch by 8 from frequency factor 4 on; its weights were trained for 16 and 1
+// (llama-models #322, spec D1). Puts that right, with a note.
+void correct_scout_scaling(Config& config);
 
 }  // namespace herd::llama4

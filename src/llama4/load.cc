@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/table.h"
+#include "llama4/meta.h"
 
 namespace herd::llama4 {
 namespace {
@@ -190,7 +191,8 @@ Result<std::unique_ptr<Loaded>> load(const fs::path& directory,
                                      const checkpoint::Progress& progress) {
   HERD_TRY(Config config, read_config(directory));
   HERD_TRY(checkpoint::Store store, checkpoint::Store::open(directory, progress));
-  HERD_TRY(TensorMap tensors, canonical_tensors(store, config));
+  complete_widths(config, store);
+  HERD_TRY(TensorMap tensors, canonical_tensors(store, config, progress));
   auto loaded = std::make_unique<Loaded>(std::move(store), std::move(tensors), config);
   if (auto bound = loaded->bind(); !bound)
     return std::unexpected(std::move(bound).error().in(directory.string()));

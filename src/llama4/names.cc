@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 #include <optional>
+
+#include "llama4/meta.h"
+#include "tensor/float_bits.h"
 
 namespace herd::llama4 {
 namespace {
@@ -13,44 +15,22 @@ namespace {
 // more model. before everything.
 constexpr std::array<std::string_view, 3> prefixes{"model.", "language_model.", "model."};
 
-float float_from_bits(std::uint32_t bits) { return std::bit_cast<float>(bits); }
-
-// IEEE half, subnormals included.
-float float_from_half(std::uint16_t half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
-  const std::uint32_t exponent = (half >> 10) & 0x1fu;
-  const std::uint32_t fraction = half & 0x3ffu;
-  if (exponent == 31) return float_from_bits(sign | 0x7f800000u | (fraction << 13));
-  if (exponent != 0) return float_from_bits(sign | ((exponent + 112) << 23) | (fraction << 13));
-  const float tiny = static_cast<float>(fraction) * 0x1p-24f;
-  return sign != 0 ? -tiny : tiny;
-}
-
 // The numbers of a scale as float32; nothing for a type that scales do not come in.
 std::optional<std::vector<std::byte>> as_floats(const NamedTensor& tensor) {
-  const auto count = static_cast<std::size_t>(tensor.shape.elements());
-  std::vector<std::byte> out(count * sizeof(float));
-  for (std::size_t i = 0; i < count; ++i) {
-    float value = 0;
-    std::uint16_t narrow = 0;
-    switch (tensor.dtype) {
-      case DType::f32:
-        std::memcpy(&value, tensor.data + i * 4, 4);
-        break;
-      case DType::bf16:
-        std::memcpy(&narrow, tensor.data + i * 2, 2);
-        value = float_from_bits(static_cast<std::uint32_t>(narrow) << 16);
-        break;
-      case DType::f16:
-        std::memcpy(&narrow, tensor.data + i * 2, 2);
-        value = float_from_half(narrow);
-        break;
-      default:
-        return std::nullopt;
-    }
-    std::memcpy(out.data() + i * sizeof(float), &value, sizeof(float));
+  if (tensor.dtype != DType::f32 && tensor.dtype != DType::bf16 && tensor.dtype != DType::f16)
+    return std::nullopt;
+  const std::int64_t count = tensor.shape.elements();
+  std::vector<std::byte> out(static_cast<std::size_t>(count) * sizeof(float));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float value = element_as_f32(tensor.data, tensor.dtype, i);
+    std::memcpy(out.data() + static_cast<std::size_t>(i) * sizeof(float), &value, sizeof value);
   }
   return out;
+}
+
+// Views are used as arrays of their type. Writers align them; a file that does not is copied, not refused.
+bool is_aligned(const NamedTensor& tensor) {
+  return reinterpret_cast<std::uintptr_t>(tensor.data) % row_of(tensor.dtype).bytes == 0;
 }
 
 bool is_scale(std::string_view canonical) { return canonical.ends_with(".weight_scale"); }
@@ -64,22 +44,34 @@ std::string canonical_name(std::string_view stored) {
   return std::string(stored);
 }
 
-Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config& config) {
+Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config& config,
+                                    const checkpoint::Progress& progress) {
   TensorMap map;
   map.ties_embeddings_ = config.text.ties_embeddings;
-  for (const checkpoint::StoredTensor& stored : store.tensors()) {
-    std::string canonical = canonical_name(stored.name);
-    if (canonical.empty()) continue;
-    NamedTensor tensor{stored.dtype, stored.shape, stored.data};
-    if (is_scale(canonical)) {
+  std::vector<MergedTensor> named;
+  if (store.format() == checkpoint::Format::meta) {
+    HERD_TRY(named, merge_shards(store, config, map.storage_, progress));
+  } else {
+    for (const checkpoint::StoredTensor& stored : store.tensors())
+      named.push_back(
+          {canonical_name(stored.name), stored.name, {stored.dtype, stored.shape, stored.data}});
+  }
+  for (MergedTensor& one : named) {
+    if (one.canonical.empty()) continue;
+    NamedTensor& tensor = one.tensor;
+    if (is_scale(one.canonical)) {
       auto floats = as_floats(tensor);
       if (!floats)
         return fail(Code::tensor_mismatch, "{}: scales are {}, wanted f32, bf16 or f16",
-                    shown(stored.name), row_of(stored.dtype).name);
-      map.storage_.push_back(std::move(*floats));
-      tensor = {DType::f32, stored.shape, map.storage_.back().data()};
+                    shown(one.stored), row_of(tensor.dtype).name);
+      tensor.dtype = DType::f32;
+      tensor.data = map.storage_.emplace_back(std::move(*floats)).data();
+    } else if (!is_aligned(tensor)) {
+      const std::size_t bytes =
+          static_cast<std::size_t>(tensor.shape.elements()) * row_of(tensor.dtype).bytes;
+      tensor.data = map.storage_.emplace_back(tensor.data, tensor.data + bytes).data();
     }
-    map.entries_.push_back({std::move(canonical), stored.name, tensor});
+    map.entries_.push_back({std::move(one.canonical), std::move(one.stored), tensor});
   }
   std::ranges::sort(map.entries_, {}, &TensorMap::Entry::canonical);
   const auto twice = std::ranges::adjacent_find(map.entries_, {}, &TensorMap::Entry::canonical);

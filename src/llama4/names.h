@@ -53,7 +53,8 @@ class TensorMap {
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
  private:
-  friend Result<TensorMap> canonical_tensors(const checkpoint::Store&, const Config&);
+  friend Result<TensorMap> canonical_tensors(const checkpoint::Store&, const Config&,
+                                             const checkpoint::Progress&);
 
   struct Entry {
     std::string canonical;
@@ -68,10 +69,12 @@ class TensorMap {
   bool ties_embeddings_ = false;
 };
 
-// Names every tensor of `store`. Views of the mapped files, except: weight scales become float32, and the pieces of
-// Meta's checkpoints are merged into memory of the TensorMap. Fails with duplicate_tensor when two stored names mean the
+// Names every tensor of `store`. Views of the mapped files, except: weight scales become float32, tensors that a file
+// keeps at an odd address are copied, and the pieces of Meta's checkpoints are merged into memory of the TensorMap
+// (`progress` tells how far that is). Fails with duplicate_tensor when two stored names mean the
 // same tensor, and with the errors of llama4/meta.h.
-Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config& config);
+Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config& config,
+                                    const checkpoint::Progress& progress = {});
 
 // "language_model.model.layers.0.x" -> "layers.0.x"; empty for tensors that carry nothing (rotary_emb.inv_freq).
 std::string canonical_name(std::string_view stored);
