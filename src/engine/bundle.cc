@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "base/json.h"
 #include "base/options_json.h"
 
@@ -132,8 +131,11 @@ Result<Prompt> Bundle::chat_prompt(const text::Conversation& conversation,
                                    std::span<const media::Image> images) const {
   HERD_TRY(const text::ChatRenderer renderer, text::ChatRenderer::create(tokenizer, chat_format));
   HERD_TRY(const text::Prompt rendered, renderer.render(conversation));
-  HERD_CHECK(rendered.images.size() == images.size(), "{} pictures shown, {} given",
-             rendered.images.size(), images.size());
+  if (rendered.images.size() != images.size())
+    return fail(Code::conversation_invalid,
+                "the prompt shows {} pictures, the conversation has {}: this model's chat format "
+                "shows pictures of users only",
+                rendered.images.size(), images.size());
   Prompt prompt;
   for (const text::Segment& segment : rendered.segments) {
     prompt.tokens.insert(prompt.tokens.end(), segment.ids.begin(), segment.ids.end());
