@@ -136,7 +136,7 @@ CASES = {
         [{"src/ops/a.cc": "// may throw\n", "src/ops/a_test.cc": "throw 1;\n"}],
     ),
     "reinterpret_cast": (
-        [({"src/ops/a.cc": "\nreinterpret_cast<int*>(x);\n"}, "src/ops/a.cc:2", "use ByteReader::pod")],
+        [({"src/ops/a.cc": "\nreinterpret_cast<int*>(x);\n"}, "src/ops/a.cc:2", "base/bytes.h")],
         [{"src/ops/a.cc": "static_cast<int*>(x);\n"}],
     ),
     "using_namespace": (
