@@ -114,9 +114,11 @@ Result<std::uint64_t> JsonScanner::whole_number() {
   }
   const bool ends = at_end() || (text_[at_] != '.' && text_[at_] != 'e' && text_[at_] != 'E');
   const bool leading_zero = at_ > begin + 1 && text_[begin] == '0';
-  if (at_ == begin || !ends || leading_zero)
+  if (at_ == begin || !ends || leading_zero) {
+    at_ = begin;
     return fail(Code::bad_header, "wanted a whole number at byte {} of the header, found {}", begin,
                 what_is_here());
+  }
   return value;
 }
 

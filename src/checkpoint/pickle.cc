@@ -632,7 +632,7 @@ Result<void> Machine::rebuild_tensor(const std::vector<Ref>& arguments, bool sta
 
 Result<std::vector<std::uint64_t>> Machine::dimensions(Ref ref, std::string_view what) {
   const Value& tuple = values_[ref];
-  if (tuple.kind != Kind::tuple) return bad(fmt::format("has {} as a {}", kind_name(ref), what));
+  if (tuple.kind != Kind::tuple) return bad(fmt::format("has {} as its {}", kind_name(ref), what));
   if (tuple.items.size() > limits::tensor_rank_max)
     return bad(fmt::format("makes a tensor of rank {}, limit {}", tuple.items.size(),
                            limits::tensor_rank_max));
@@ -645,8 +645,9 @@ Result<std::vector<std::uint64_t>> Machine::dimensions(Ref ref, std::string_view
 
 Result<std::uint64_t> Machine::count(Ref ref, std::string_view what) {
   const Value& value = values_[ref];
-  if (value.kind != Kind::integer) return bad(fmt::format("has {} as a {}", kind_name(ref), what));
-  if (value.number < 0) return bad(fmt::format("has {} as a {}", value.number, what));
+  if (value.kind != Kind::integer)
+    return bad(fmt::format("has {} as its {}", kind_name(ref), what));
+  if (value.number < 0) return bad(fmt::format("has {} as its {}", value.number, what));
   return static_cast<std::uint64_t>(value.number);
 }
 

@@ -37,9 +37,10 @@ Result<std::string_view> header_text(std::span<const std::byte> file) {
     return fail(Code::header_too_large, "header of {} bytes is too large, limit {}", length,
                 limits::safetensors_header_bytes_max);
   HERD_TRY(const std::string_view text, reader.text(length));
+  if (text.empty()) return fail(Code::bad_header, "the header is empty, wanted '{{'");
   if (!text.starts_with('{'))
-    return fail(Code::bad_header, "the header begins with {}, wanted '{{'",
-                text.empty() ? "nothing" : shown(text.substr(0, 1)));
+    return fail(Code::bad_header, "the header begins with byte {:#04x}, wanted '{{'",
+                static_cast<unsigned>(static_cast<unsigned char>(text[0])));
   return text;
 }
 

@@ -138,7 +138,7 @@ Result<TorchFile> parse_torch_file(std::span<const std::byte> file) {
     const ZipEntry* storage = entry("data/" + one.storage);
     if (storage == nullptr)
       return fail(Code::tensor_range, "tensor {}: its storage data/{} is missing", shown(one.name),
-                  one.storage);
+                  shown(one.storage));
     if (storage->bytes.size() < one.storage_bytes)
       return fail(Code::tensor_range, "tensor {}: its storage has {} bytes, wanted {}",
                   shown(one.name), storage->bytes.size(), one.storage_bytes);

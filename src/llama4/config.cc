@@ -194,8 +194,11 @@ void read_text(Fields& fields, Config& config) {
   text.rotates = rotating_layers(fields, text, config);
   text.chunk = attention_chunk(fields, text);
 
-  const bool any_moe = std::ranges::find(text.is_moe, true) != text.is_moe.end();
-  const bool any_dense = std::ranges::find(text.is_moe, false) != text.is_moe.end();
+  // Where the number of layers is wrong, nobody knows which have experts; then all are taken to.
+  const bool any_moe = std::ranges::find(text.is_moe, true) != text.is_moe.end() ||
+                       (text.experts > 0 && !fields.passed({"num_hidden_layers"}));
+  const bool any_dense = std::ranges::find(text.is_moe, false) != text.is_moe.end() &&
+                         fields.passed({"num_hidden_layers"});
   text.expert_width = any_moe ? fields.integer("intermediate_size", 1, width_max) : 0;
   text.dense_width = any_dense ? fields.integer("intermediate_size_mlp", 1, width_max) : 0;
   if (any_moe) {
@@ -285,6 +288,7 @@ VisionConfig read_vision(Fields& fields) {
   vision.projector_output = fields.integer("vision_output_dim", 1, width_max);
   if (const auto middle =
           fields.integer("projector_output_dim", 1, width_max, vision.projector_output);
+      fields.passed({"vision_output_dim", "projector_output_dim"}) &&
       middle != vision.projector_output)
     fields.problem("projector_output_dim",
                    fmt::format("is {}, but vision_output_dim is {}; they must agree", middle,
