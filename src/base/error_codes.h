@@ -35,6 +35,7 @@ enum class Code : std::uint16_t {
   tensor_missing,
   tensor_unexpected,
   tensor_mismatch,
+  weights_not_finite,
   // Text.
   tokenizer_invalid,
   template_invalid,
@@ -104,6 +105,8 @@ inline constexpr std::array code_table{
             "a file has a tensor that the model does not know"},
     CodeRow{Code::tensor_mismatch, "E1305", "tensor_mismatch", 65,
             "a tensor has another shape or type than the model needs"},
+    CodeRow{Code::weights_not_finite, "E1306", "weights_not_finite", 65,
+            "a weight is NaN or infinite"},
     CodeRow{Code::tokenizer_invalid, "E1401", "tokenizer_invalid", 65,
             "the tokenizer contradicts itself"},
     CodeRow{Code::template_invalid, "E1402", "template_invalid", 65,

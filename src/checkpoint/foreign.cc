@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <string>
 
+#include "base/bytes.h"
+
 namespace herd::checkpoint {
 
 Result<void> refuse_foreign(std::span<const std::byte> file, std::string_view wanted) {
   // Long enough for every beginning below; lower case, because HTML's is either.
-  std::string begin(reinterpret_cast<const char*>(file.data()),
-                    std::min<std::size_t>(file.size(), 64));
+  std::string begin(text_of(file.first(std::min<std::size_t>(file.size(), 64))));
   std::ranges::transform(begin, begin.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });

@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/bytes.h"
 #include "base/checked_math.h"
 #include "checkpoint/foreign.h"
 #include "checkpoint/pickle.h"
@@ -121,8 +122,7 @@ Result<TorchFile> parse_torch_file(std::span<const std::byte> file) {
     return find_entry(entries, std::string(root) + std::string(name));
   };
   if (const ZipEntry* order = entry("byteorder"); order != nullptr) {
-    const std::string_view text(reinterpret_cast<const char*>(order->bytes.data()),
-                                order->bytes.size());
+    const std::string_view text = text_of(order->bytes);
     if (text != "little")
       return fail(Code::bad_header, "byte order is {}, supported: little", shown(text));
   }

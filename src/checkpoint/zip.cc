@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/byte_reader.h"
+#include "base/bytes.h"
 
 namespace herd::checkpoint {
 namespace {
@@ -197,8 +198,8 @@ const ZipEntry* find_entry(const std::vector<ZipEntry>& entries, std::string_vie
 }
 
 Result<void> check_crc(const ZipEntry& entry) {
-  const auto found =
-      ::crc32_z(0, reinterpret_cast<const unsigned char*>(entry.bytes.data()), entry.bytes.size());
+  const std::span<const unsigned char> octets = octets_of(entry.bytes);
+  const auto found = ::crc32_z(0, octets.data(), octets.size());
   if (found != entry.crc)
     return fail(Code::bad_header, "entry {} is damaged: its CRC is {:08x}, wanted {:08x}",
                 shown(entry.name), found, entry.crc);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <optional>
 
@@ -30,7 +31,7 @@ std::optional<std::vector<std::byte>> as_floats(const NamedTensor& tensor) {
 
 // Views are used as arrays of their type. Writers align them; a file that does not is copied, not refused.
 bool is_aligned(const NamedTensor& tensor) {
-  return reinterpret_cast<std::uintptr_t>(tensor.data) % row_of(tensor.dtype).bytes == 0;
+  return std::bit_cast<std::uintptr_t>(tensor.data) % row_of(tensor.dtype).bytes == 0;
 }
 
 bool is_scale(std::string_view canonical) { return canonical.ends_with(".weight_scale"); }

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <string>
 
+#include "base/bytes.h"
+
 namespace herd::media {
 
 namespace {
@@ -105,8 +107,7 @@ std::string_view name_of(ImageFormat format) {
 }
 
 Result<ImageFormat> image_format(std::span<const std::byte> bytes) {
-  const std::string_view text(static_cast<const char*>(static_cast<const void*>(bytes.data())),
-                              bytes.size());
+  const std::string_view text = text_of(bytes);
   if (has(text, 0, "\xff\xd8\xff"sv)) return ImageFormat::jpeg;
   if (has(text, 0, "\x89PNG\r\n\x1a\n"sv)) return ImageFormat::png;
   if (has(text, 0, "RIFF"sv) && has(text, 8, "WEBP"sv)) return ImageFormat::webp;

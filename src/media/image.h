@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -37,11 +36,6 @@ Result<void> check_image_size(std::uint64_t width, std::uint64_t height);
 [[nodiscard]] inline std::uint8_t over_white(std::uint8_t value, std::uint8_t alpha) {
   const unsigned sum = unsigned{value} * alpha + 255u * (255u - alpha) + 128u;
   return static_cast<std::uint8_t>((sum + (sum >> 8)) >> 8);  // exact division by 255
-}
-
-// The same bytes as the decoders' C interfaces want them.
-[[nodiscard]] inline const std::uint8_t* octets(std::span<const std::byte> bytes) {
-  return static_cast<const std::uint8_t*>(static_cast<const void*>(bytes.data()));
 }
 
 // RGBA to RGB in place: [pixels, 4] becomes [pixels, 3] at the front of the same vector, laid over white.

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/bytes.h"
 #include "base/limits.h"
 #include "media/exif.h"
 
@@ -84,7 +85,7 @@ bool Reader::open(std::span<const std::byte> bytes) {
   if (setjmp(escape) != 0) return false;
   jpeg_create_decompress(&info);
   created = true;
-  jpeg_mem_src(&info, octets(bytes), static_cast<unsigned long>(bytes.size()));
+  jpeg_mem_src(&info, octets_of(bytes).data(), static_cast<unsigned long>(bytes.size()));
   jpeg_read_header(&info, TRUE);
   return true;
 }

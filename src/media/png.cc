@@ -61,11 +61,9 @@ bool Reader::open() {
   png_set_read_fn(png, this, read_bytes);
   png_set_user_limits(png, static_cast<png_uint_32>(limits::image_side_max),
                       static_cast<png_uint_32>(limits::image_side_max));
-  // Text, profiles and the like are not read at all: compressed ones expand to megabytes. Only Exif is wanted.
-  png_set_chunk_malloc_max(png, 1u << 20);
+  // Text, profiles and the like are not read at all: compressed ones expand to megabytes, and libpng 1.6.39 reserves
+  // what an eXIf chunk claims to be long, up to 2 GB (exif_chunk below reads it).
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
-  static constexpr png_byte exif_name[] = {'e', 'X', 'I', 'f', 0};
-  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, exif_name, 1);
 
   png_read_info(png, info);
   png_set_expand(png);
@@ -88,6 +86,25 @@ bool Reader::read_rows(std::uint8_t* pixels) {
   return true;
 }
 
+std::uint32_t big_endian(std::span<const std::byte, 4> bytes) {
+  std::uint32_t value = 0;
+  for (std::byte byte : bytes) value = value << 8 | static_cast<std::uint32_t>(byte);
+  return value;
+}
+
+// The body of the first eXIf chunk, before or after the pixels; empty when there is none.
+std::span<const std::byte> exif_chunk(std::span<const std::byte> bytes) {
+  constexpr std::size_t around = 12;  // length, name and checksum
+  std::size_t at = 8;                 // behind the signature
+  while (bytes.size() - at >= around) {
+    const std::size_t length = big_endian(bytes.subspan(at).first<4>());
+    if (bytes.size() - at - around < length) break;
+    if (std::memcmp(bytes.data() + at + 4, "eXIf", 4) == 0) return bytes.subspan(at + 8, length);
+    at += around + length;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Image> read_png_header(std::span<const std::byte> bytes) {
@@ -95,14 +112,8 @@ Result<Image> read_png_header(std::span<const std::byte> bytes) {
   constexpr std::size_t header_bytes = 24;
   if (bytes.size() < header_bytes || std::memcmp(bytes.data() + 12, "IHDR", 4) != 0)
     return fail(Code::image_corrupt, "PNG: no IHDR chunk in the first {} bytes", header_bytes);
-  auto number = [&](std::size_t at) {
-    std::uint32_t value = 0;
-    for (std::size_t i = at; i < at + 4; ++i)
-      value = value << 8 | static_cast<std::uint32_t>(bytes[i]);
-    return value;
-  };
-  const std::uint32_t width = number(16);
-  const std::uint32_t height = number(20);
+  const std::uint32_t width = big_endian(bytes.subspan(16).first<4>());
+  const std::uint32_t height = big_endian(bytes.subspan(20).first<4>());
   HERD_TRY_VOID(check_image_size(width, height));
   return Image{width, height, {}};
 }
@@ -117,12 +128,7 @@ Result<StoredImage> decode_png(std::span<const std::byte> bytes) {
   if (!reader.read_rows(image.rgb.data())) return reader.error();
   if (reader.channels() == 4) flatten_over_white(image.rgb, pixels);
 
-  int orientation = 1;
-  png_uint_32 exif_bytes = 0;
-  png_bytep exif = nullptr;
-  if (png_get_eXIf_1(reader.png, reader.info, &exif_bytes, &exif) != 0 && exif != nullptr)
-    orientation = exif_orientation(std::as_bytes(std::span(exif, exif_bytes)));
-  return StoredImage{std::move(image), orientation};
+  return StoredImage{std::move(image), exif_orientation(exif_chunk(bytes))};
 }
 
 }  // namespace herd::media

@@ -151,8 +151,7 @@ TEST(Preprocess, ChoosesMetasTilingForTenThousandSizes) {
       const Tiling t = choose_tiling(at(2 * i), at(2 * i + 1), {});
       lines += fmt::format("{} {} {} {}\n", t.rows, t.columns, t.resized_width, t.resized_height);
     }
-    EXPECT_EQ(test::crc32({octets(test::bytes_of(lines)), lines.size()}), number(expected[block]))
-        << "block " << block;
+    EXPECT_EQ(test::crc32(octets_of(lines)), number(expected[block])) << "block " << block;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "media/image.h"
 
@@ -14,10 +15,6 @@ namespace herd::media::test {
 
 inline std::string data_path(std::string_view name) {
   return std::string(HERD_ROOT "/tests/data/") + std::string(name);
-}
-
-inline std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
 }
 
 // CRC-32 as zlib computes it, continued from `crc`.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "media/exif.h"
 
@@ -41,7 +42,7 @@ std::string_view sentence(VP8StatusCode status) {
 
 // The container's parts; null when they do not fit together or the file is cut.
 Result<Demuxer> parts_of(std::span<const std::byte> bytes) {
-  const WebPData data{octets(bytes), bytes.size()};
+  const WebPData data{octets_of(bytes).data(), bytes.size()};
   WebPDemuxState state = WEBP_DEMUX_PARSE_ERROR;
   Demuxer demuxer(WebPDemuxPartial(&data, &state));
   if (demuxer && state == WEBP_DEMUX_DONE) return demuxer;
@@ -86,7 +87,7 @@ Result<std::vector<std::uint8_t>> pixels_of(const Frame& frame) {
 // The size of the canvas, from the container's header or, for a plain file, from the picture's own.
 Result<Image> canvas_of(std::span<const std::byte> bytes) {
   WebPBitstreamFeatures features;
-  const auto status = WebPGetFeatures(octets(bytes), bytes.size(), &features);
+  const auto status = WebPGetFeatures(octets_of(bytes).data(), bytes.size(), &features);
   if (status != VP8_STATUS_OK) return fail(Code::image_corrupt, "WebP: {}", sentence(status));
   const auto width = static_cast<std::uint64_t>(features.width);
   const auto height = static_cast<std::uint64_t>(features.height);

@@ -35,6 +35,21 @@ constexpr float f32_of_f16(std::uint16_t bits) {
   return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
 }
 
+// Rounds to nearest, ties to even; from 65520 on to infinity; NaN stays NaN.
+constexpr std::uint16_t f16_of_f32(float value) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u);
+  if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);
+  if (magnitude < 0x38800000u) {
+    // Subnormal: the sum with 1/2, whose last place is that of the subnormals, rounds where it should.
+    const float sum = std::bit_cast<float>(magnitude) + 0.5f;
+    return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(sum) - 0x3f000000u));
+  }
+  const std::uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u) - 0x38000000u;
+  return static_cast<std::uint16_t>(sign | (rounded >> 13));
+}
+
 // OCP 8-bit E4M3 ("FN"): no infinities, 0x7f and 0xff are NaN, the largest number is 448.
 constexpr float f32_of_f8_e4m3(std::uint8_t bits) {
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x80u) << 24;

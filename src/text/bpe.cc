@@ -10,13 +10,14 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <memory>
 
 namespace herd::text {
 namespace {
 
-constexpr std::size_t window_bytes = 256;
-constexpr std::size_t tail_tokens = 8;
+constexpr std::size_t window_bytes = 512;
+constexpr std::size_t tail_tokens =
+    2;  // two are nearly always enough; runs of one character may need more
+constexpr std::size_t stack_bytes = 64;
 constexpr std::uint64_t nothing = ~0ull;
 
 // Leaf i holds (rank << 32 | i) of the pair that begins at symbol i; inner nodes hold the least of their two.
@@ -86,7 +87,11 @@ void encode_window(const Vocabulary& vocabulary, const MergeTable& merges, std::
     const std::uint32_t right = left.next;
     left.token = left.joined;
     left.next = symbols[right].next;
-    if (left.next < n) symbols[left.next].previous = i;
+    if (left.next < n) {
+      symbols[left.next].previous = i;
+      merges.prefetch(left.token, symbols[left.next].token);
+    }
+    if (left.previous != none) merges.prefetch(symbols[left.previous].token, left.token);
     pairs.set(right, nothing);
     pair_at(i);
     if (left.previous != none) pair_at(left.previous);
@@ -94,31 +99,36 @@ void encode_window(const Vocabulary& vocabulary, const MergeTable& merges, std::
   for (std::size_t i = 0; i < n; i = symbols[i].next) out.push_back(symbols[i].token);
 }
 
-// A window of any length: short ones on the stack, a long one (a tail that had to grow) on the heap.
-void encode_any(const Vocabulary& vocabulary, const MergeTable& merges, std::string_view bytes,
-                std::vector<std::int32_t>& out) {
-  if (bytes.size() <= 32) {
-    std::array<Symbol, 32> symbols;
-    std::array<std::uint64_t, 64> nodes;
-    encode_window(vocabulary, merges, bytes, symbols.data(), nodes.data(), out);
-  } else if (bytes.size() <= 2 * window_bytes) {
-    std::array<Symbol, 2 * window_bytes> symbols;
-    std::array<std::uint64_t, 4 * window_bytes> nodes;
-    encode_window(vocabulary, merges, bytes, symbols.data(), nodes.data(), out);
-  } else {
-    std::vector<Symbol> symbols(bytes.size());
-    std::vector<std::uint64_t> nodes(2 * std::bit_ceil(bytes.size()));
-    encode_window(vocabulary, merges, bytes, symbols.data(), nodes.data(), out);
+// Memory for windows; grows with the longest one (a tail that had to grow).
+struct Scratch {
+  std::vector<Symbol> symbols;
+  std::vector<std::uint64_t> nodes;
+};
+
+void encode_window(const Vocabulary& vocabulary, const MergeTable& merges, std::string_view bytes,
+                   Scratch& scratch, std::vector<std::int32_t>& out) {
+  if (scratch.symbols.size() < bytes.size()) {
+    scratch.symbols.resize(bytes.size());
+    scratch.nodes.resize(2 * std::bit_ceil(bytes.size()));
   }
+  encode_window(vocabulary, merges, bytes, scratch.symbols.data(), scratch.nodes.data(), out);
 }
 
 }  // namespace
 
 void encode_piece(const Vocabulary& vocabulary, const MergeTable& merges, std::string_view piece,
                   std::vector<std::int32_t>& out, std::uint64_t* work) {
+  if (piece.size() <= stack_bytes) {  // nearly every piece of a real text
+    std::array<Symbol, stack_bytes> symbols;
+    std::array<std::uint64_t, 2 * stack_bytes> nodes;
+    encode_window(vocabulary, merges, piece, symbols.data(), nodes.data(), out);
+    if (work != nullptr) *work += piece.size();
+    return;
+  }
+  Scratch scratch;
   const std::size_t first = out.size();
   std::size_t done = std::min(piece.size(), window_bytes);
-  encode_any(vocabulary, merges, piece.substr(0, done), out);
+  encode_window(vocabulary, merges, piece.substr(0, done), scratch, out);
   if (work != nullptr) *work += done;
 
   std::vector<std::int32_t> sewn;
@@ -131,7 +141,7 @@ void encode_piece(const Vocabulary& vocabulary, const MergeTable& merges, std::s
         tail_bytes += vocabulary.bytes_of(out[i]).size();
       const std::size_t from = done - tail_bytes;
       sewn.clear();
-      encode_any(vocabulary, merges, piece.substr(from, next - from), sewn);
+      encode_window(vocabulary, merges, piece.substr(from, next - from), scratch, sewn);
       if (work != nullptr) *work += next - from;
       if (keep > first && sewn.front() != out[keep]) continue;
       out.resize(keep);

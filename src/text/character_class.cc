@@ -1,5 +1,6 @@
 // Two levels: 8704 pages of 128 code points point at blocks of flags; equal blocks of one class are shared, which
-// leaves about 300. Built by the compiler from unicode_ranges.h, so that nothing happens at start-up.
+// leaves about 300. Unpacked from unicode_ranges.h at the first use, in tens of microseconds (GCC would do it while
+// compiling; clang stops such a long evaluation).
 #include "text/character_class.h"
 
 #include <algorithm>
@@ -33,7 +34,7 @@ struct Table {
   std::array<std::array<std::uint8_t, block_size>, class_count + mixed_blocks()> blocks{};
 };
 
-constexpr Table build() {
+Table build() {
   Table table;
   for (std::size_t c = 0; c < class_count; ++c) table.blocks[c].fill(static_cast<std::uint8_t>(c));
   std::size_t next = class_count;
@@ -55,14 +56,18 @@ constexpr Table build() {
   return table;
 }
 
-constexpr Table table = build();
+const Table& table() {
+  static const Table table = build();
+  return table;
+}
 
 }  // namespace
 
 int class_of(char32_t code_point) {
   if (code_point > 0x10FFFF) return 0;
-  const std::size_t block = table.block_of_page[code_point / block_size];
-  return table.blocks[block][code_point % block_size];
+  const Table& classes = table();
+  const std::size_t block = classes.block_of_page[code_point / block_size];
+  return classes.blocks[block][code_point % block_size];
 }
 
 std::uint8_t flags_of(char32_t code_point) {

@@ -3,12 +3,25 @@
 #include <bit>
 #include <random>
 
+#include "base/check.h"
+
 namespace herd::text {
 
 Result<MergeTable> MergeTable::build(const std::vector<Merge>& merges,
                                      const Vocabulary& vocabulary) {
   MergeTable table;
   table.count_ = merges.size();
+  for (const Merge& merge : merges) {
+    HERD_CHECK(merge.rank < 1u << rank_bits, "rank {}", merge.rank);
+    if (merge.rank >= table.token_of_rank_.size()) table.token_of_rank_.resize(merge.rank + 1, -1);
+    if ((key_of(merge.left, merge.right) << rank_bits | merge.rank) == empty)
+      return fail(Code::tokenizer_invalid, "model.merges entry {}: one more than can be held",
+                  merge.rank);
+    std::int32_t& token = table.token_of_rank_[merge.rank];
+    HERD_CHECK(token < 0 || token == merge.token, "rank {} makes {} and {}", merge.rank, token,
+               merge.token);
+    token = merge.token;
+  }
   std::random_device random;
   std::size_t twice = merges.size();
   int attempts = 8;
@@ -31,20 +44,24 @@ bool MergeTable::index_with(const std::vector<Merge>& merges, std::uint64_t seed
                             std::size_t* twice) {
   constexpr std::size_t probes_max = 256;
   seed_ = seed;
-  slots_.assign(std::bit_ceil(merges.size() * 2 + 2), Slot{});
+  slots_.assign(std::bit_ceil(merges.size() * 2 + 2), empty);
   mask_ = slots_.size() - 1;
+  filter_.assign(std::max<std::size_t>(slots_.size() / 16, 1), 0);
+  filter_mask_ = filter_.size() - 1;
   for (std::size_t i = 0; i < merges.size(); ++i) {
     const Merge& merge = merges[i];
     const std::uint64_t key = key_of(merge.left, merge.right);
     std::size_t slot = place_of(key);
-    for (std::size_t probes = 0; slots_[slot].key != empty; slot = (slot + 1) & mask_) {
-      if (slots_[slot].key == key) {
+    for (std::size_t probes = 0; slots_[slot] != empty; slot = (slot + 1) & mask_) {
+      if (slots_[slot] >> rank_bits == key) {
         *twice = i;
         return false;
       }
       if (++probes > probes_max) return false;
     }
-    slots_[slot] = {key, merge.rank, merge.token};
+    const std::uint64_t h = hash_of(key);
+    filter_[(h >> 40) & filter_mask_] |= 1ull << (h >> 58);
+    slots_[slot] = key << rank_bits | merge.rank;
   }
   return true;
 }

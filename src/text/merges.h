@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "text/vocabulary.h"
 
@@ -13,7 +14,8 @@ struct Merge {
   std::int32_t left = 0;
   std::int32_t right = 0;
   std::int32_t token = 0;  // bytes(token) = bytes(left) + bytes(right)
-  std::uint32_t rank = 0;  // lower is earlier; equal ranks go from left to right
+  std::uint32_t rank =
+      0;  // lower is earlier; equal ranks make equal tokens and go from left to right
 };
 
 class MergeTable {
@@ -30,17 +32,27 @@ class MergeTable {
   // All merges that tiktoken knows: every way to cut an ordinary token into two ordinary tokens, ranked by the token.
   static Result<MergeTable> from_ranks(const Vocabulary& vocabulary);
 
-  // Rank no_rank when the two are never joined.
+  // Rank no_rank and token -1 when the two are never joined.
   [[nodiscard]] Found find(std::int32_t left, std::int32_t right) const {
     const std::uint64_t key = key_of(left, right);
-    for (std::size_t slot = place_of(key);; slot = (slot + 1) & mask_) {
-      const Slot& s = slots_[slot];
-      if (s.key == key) return {s.rank, s.token};
-      if (s.key == empty) return {no_rank, -1};
+    const std::uint64_t h = hash_of(key);
+    if ((filter_[(h >> 40) & filter_mask_] >> (h >> 58) & 1) == 0) return {no_rank, -1};
+    for (std::size_t slot = h & mask_;; slot = (slot + 1) & mask_) {
+      const std::uint64_t entry = slots_[slot];
+      if (entry == empty) return {no_rank, -1};
+      if (entry >> rank_bits == key) {
+        const auto rank = static_cast<std::uint32_t>(entry & ((1u << rank_bits) - 1));
+        return {rank, token_of_rank_[rank]};
+      }
     }
   }
 
-  // The same for two single bytes, without the table.
+  // Fetches what find() will look at; the table is larger than the caches and its lines far apart.
+  void prefetch(std::int32_t left, std::int32_t right) const {
+    __builtin_prefetch(filter_.data() + ((hash_of(key_of(left, right)) >> 40) & filter_mask_));
+  }
+
+  // find() for two single bytes, without the table.
   [[nodiscard]] Found find_bytes(unsigned char left, unsigned char right) const {
     return byte_pairs_[static_cast<std::size_t>(left) << 8 | right];
   }
@@ -48,25 +60,27 @@ class MergeTable {
   [[nodiscard]] std::size_t size() const { return count_; }
 
  private:
-  struct Slot {
-    std::uint64_t key = empty;
-    std::uint32_t rank = no_rank;
-    std::int32_t token = -1;
-  };
+  // One word an entry, because the table is larger than the caches: left, right (21 bits each) and rank (22 bits).
+  static constexpr int id_bits = 21;
+  static constexpr int rank_bits = 22;
+  static_assert(limits::vocabulary_max <= 1ull << id_bits &&
+                limits::merges_max <= 1ull << rank_bits);
   static constexpr std::uint64_t empty = ~0ull;
+
   static std::uint64_t key_of(std::int32_t left, std::int32_t right) {
-    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
-           static_cast<std::uint32_t>(right);
+    return static_cast<std::uint64_t>(left) << id_bits | static_cast<std::uint64_t>(right);
   }
-  [[nodiscard]] std::size_t place_of(std::uint64_t key) const {
+  [[nodiscard]] std::uint64_t hash_of(std::uint64_t key) const {
     const auto product = static_cast<unsigned __int128>(key ^ seed_) * 0x9E3779B97F4A7C15ull;
-    return static_cast<std::size_t>(static_cast<std::uint64_t>(product) ^
-                                    static_cast<std::uint64_t>(product >> 64)) &
-           mask_;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
   }
+  [[nodiscard]] std::size_t place_of(std::uint64_t key) const { return hash_of(key) & mask_; }
   bool index_with(const std::vector<Merge>& merges, std::uint64_t seed, std::size_t* twice);
 
-  std::vector<Slot> slots_;
+  std::vector<std::uint64_t> slots_;
+  std::vector<std::int32_t> token_of_rank_;
+  std::vector<std::uint64_t> filter_;
+  std::size_t filter_mask_ = 0;
   std::vector<Found> byte_pairs_;  // [256 * 256]
   std::size_t mask_ = 0;
   std::size_t count_ = 0;

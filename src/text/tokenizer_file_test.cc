@@ -141,7 +141,7 @@ TEST(TokenizerJson, RefusesSpecialTokensThatContradict) {
   // A merge may not make a control token.
   file.at("added_tokens") = {{{"id", 256}, {"content", "ab"}, {"special", true}}};
   vocab_of(file)["ab"] = 256;
-  file.at("model").at("merges") = {"a b"};
+  file.at("model").at("merges") = json::array{"a b"};
   expect_refused(file, "'a' joined with 'b' is not in the vocabulary");
   // Trained files list their special tokens in the vocabulary as well; the same id is no contradiction.
   file.at("model").at("merges") = json::array{};

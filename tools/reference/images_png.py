@@ -237,3 +237,11 @@ def bad_pngs():
         "image_corrupt",
         "ends early",
     )
+    exif = f.tiff(6)
+    bad(
+        "png_huge_exif.png",
+        "an eXIf chunk of 1 GB claimed",
+        signature + f.ihdr(10, 12) + struct.pack(">I", (1 << 30) + len(exif)) + b"eXIf" + exif + pixels,
+        "image_corrupt",
+        "ends early",
+    )

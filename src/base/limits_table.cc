@@ -1,0 +1,44 @@
+#include "base/limits_table.h"
+
+#include <array>
+
+#include "base/limits.h"
+
+namespace herd {
+
+std::span<const LimitRow> limit_rows() {
+#define HERD_LIMIT(name, sentence) \
+  LimitRow { #name, limits::name, sentence }
+  static constexpr std::array rows{
+      HERD_LIMIT(safetensors_header_bytes_max, "bytes of a safetensors file's header"),
+      HERD_LIMIT(tensor_name_bytes_max, "bytes of a tensor's name"),
+      HERD_LIMIT(tensor_rank_max, "dimensions of a tensor"),
+      HERD_LIMIT(shards_max, "files of one checkpoint"),
+      HERD_LIMIT(pickle_bytes_max, "bytes of the pickle in a .pth file"),
+      HERD_LIMIT(pickle_depth_max, "nesting of a pickle's values"),
+      HERD_LIMIT(pickle_steps_max, "opcodes of a pickle"),
+      HERD_LIMIT(pickle_values_max, "values a pickle may make"),
+      HERD_LIMIT(pickle_tensors_max, "tensors of a .pth file"),
+      HERD_LIMIT(json_depth_max, "nesting of JSON"),
+      HERD_LIMIT(json_bytes_max, "bytes of a JSON file"),
+      HERD_LIMIT(layers_max, "layers of a model"),
+      HERD_LIMIT(experts_max, "experts of a layer"),
+      HERD_LIMIT(width_max, "width of a layer"),
+      HERD_LIMIT(vocabulary_max, "tokens of a vocabulary"),
+      HERD_LIMIT(merges_max, "merges of a tokenizer"),
+      HERD_LIMIT(token_bytes_max, "bytes of a token"),
+      HERD_LIMIT(special_token_bytes_max, "bytes of a special token's name"),
+      HERD_LIMIT(image_bytes_max, "bytes of a picture file"),
+      HERD_LIMIT(image_pixels_max, "pixels of a picture"),
+      HERD_LIMIT(image_side_max, "pixels of a picture's side"),
+      HERD_LIMIT(images_max, "pictures of a request"),
+      HERD_LIMIT(images_pixels_max, "pixels of a request's pictures together"),
+      HERD_LIMIT(jpeg_scans_max, "scans of a progressive JPEG"),
+      HERD_LIMIT(image_tile_side_max, "pixels of a tile's side"),
+      HERD_LIMIT(image_tiles_max, "tiles of a picture"),
+  };
+#undef HERD_LIMIT
+  return rows;
+}
+
+}  // namespace herd

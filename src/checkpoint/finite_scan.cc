@@ -1,0 +1,80 @@
+#include "checkpoint/finite_scan.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <limits>
+
+namespace herd::checkpoint {
+namespace {
+
+constexpr std::int64_t piece_bytes = 1 << 20;
+
+// Numbers of `Bits` whose exponent is all ones: with a fraction NaN, without infinity. The sums are of the numbers' own
+// width and emptied before they overflow, so that the loop becomes vector instructions.
+template <typename Bits>
+NonFinite count(const std::byte* data, std::size_t numbers, Bits infinity) {
+  constexpr auto magnitude_mask = static_cast<Bits>(std::numeric_limits<Bits>::max() >> 1);
+  constexpr std::size_t run = 200;
+  NonFinite out;
+  for (std::size_t at = 0; at < numbers; at += run) {
+    Bits nan = 0, infinite = 0;
+    const std::size_t end = std::min(at + run, numbers);
+    for (std::size_t i = at; i < end; ++i) {
+      Bits bits;
+      std::memcpy(&bits, data + i * sizeof(Bits), sizeof(Bits));
+      const auto magnitude = static_cast<Bits>(bits & magnitude_mask);
+      nan = static_cast<Bits>(nan + (magnitude > infinity ? 1 : 0));
+      infinite = static_cast<Bits>(infinite + (magnitude == infinity ? 1 : 0));
+    }
+    out.nan += nan;
+    out.infinite += infinite;
+  }
+  return out;
+}
+
+NonFinite count_piece(const std::byte* data, std::size_t bytes, DType dtype) {
+  const std::size_t numbers = bytes / row_of(dtype).bytes;
+  switch (dtype) {
+    case DType::f64:
+      return count<std::uint64_t>(data, numbers, 0x7ff0'0000'0000'0000u);
+    case DType::f32:
+      return count<std::uint32_t>(data, numbers, 0x7f80'0000u);
+    case DType::bf16:
+      return count<std::uint16_t>(data, numbers, 0x7f80u);
+    case DType::f16:
+      return count<std::uint16_t>(data, numbers, 0x7c00u);
+    case DType::f8_e4m3: {
+      // No infinity: 0x7e is 448, the largest number, and 0x7f is NaN.
+      NonFinite out = count<std::uint8_t>(data, numbers, 0x7eu);
+      out.infinite = 0;
+      return out;
+    }
+    case DType::i64:
+    case DType::i32:
+    case DType::i16:
+    case DType::i8:
+    case DType::u8:
+    case DType::boolean:
+      break;
+  }
+  return {};
+}
+
+}  // namespace
+
+NonFinite count_non_finite(std::span<const std::byte> numbers, DType dtype, ThreadPool& pool,
+                           const std::function<void(std::uint64_t)>& scanned) {
+  std::atomic<std::uint64_t> nan{0}, infinite{0};
+  const auto bytes = static_cast<std::int64_t>(numbers.size());
+  pool.run(bytes, piece_bytes, [&](std::int64_t begin, std::int64_t end, int) {
+    const auto size = static_cast<std::size_t>(end - begin);
+    const NonFinite found = count_piece(numbers.data() + begin, size, dtype);
+    nan += found.nan;
+    infinite += found.infinite;
+    if (scanned) scanned(size);
+  });
+  return {nan, infinite};
+}
+
+}  // namespace herd::checkpoint
