@@ -1,5 +1,5 @@
-// How long does a picture take from the bytes of its file to the tiles of the model? One thread; one JSON object a file:
-// the best of several rounds.
+// How long does a picture take from the bytes of its file to the tiles of the model? One thread; one JSON object a
+// file: the best of several rounds.
 //
 //   image_bench PICTURE...
 #include <fmt/format.h>

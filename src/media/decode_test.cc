@@ -266,8 +266,8 @@ Outcome decode_within(const std::string& bytes, std::int64_t bytes_max) {
   return outcome;
 }
 
-// reliability C1: at most 4 * width * height * 3 bytes and 16 MiB, for every file of the table; a bad one has no pixels.
-// Some good ones are large flat pictures of a few kilobytes.
+// reliability C1: at most 4 * width * height * 3 bytes and 16 MiB, for every file of the table; a bad one has no
+// pixels. Some good ones are large flat pictures of a few kilobytes.
 TEST(Decode, KeepsItsMemoryBounded) {
   if (&__asan_init != nullptr || &__tsan_init != nullptr) GTEST_SKIP() << "sanitizers use memory";
   int large = 0;
