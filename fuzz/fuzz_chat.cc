@@ -1,4 +1,5 @@
 // A chat template and a conversation from anywhere. The first line of the input is the template, the rest the request.
+#include "base/bytes.h"
 #include "fuzz/text_oracles.h"
 #include "text/chat.h"
 
@@ -33,7 +34,7 @@ void check_prompt(const herd::text::Prompt& prompt) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace herd;
   using text::ChatVersion;
-  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const std::string_view input = text_of({data, size});
   const std::size_t line = std::min(input.find('\n'), input.size());
   const text::ChatFormat format = text::recognise_chat_template(input.substr(0, line));
   HERD_CHECK(text::recognise_chat_template(input).version <= ChatVersion::vllm_json);

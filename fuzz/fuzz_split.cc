@@ -1,9 +1,10 @@
 // Any bytes: the pieces are the text, every character is looked at a bounded number of times, nothing is lost.
+#include "base/bytes.h"
 #include "fuzz/text_oracles.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace herd;
-  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const std::string_view input = text_of({data, size});
   std::size_t at = 0;
   while (at < input.size()) {
     const std::size_t end = text::piece_end(input, at);

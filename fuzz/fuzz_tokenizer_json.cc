@@ -1,9 +1,10 @@
 // A tokenizer.json from anywhere: refused with a message, or a tokenizer that keeps its promises on the file's own text.
+#include "base/bytes.h"
 #include "fuzz/text_oracles.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace herd;
-  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const std::string_view input = text_of({data, size});
   const auto tokenizer = text::Tokenizer::from_json(input);
   if (!tokenizer) {
     HERD_CHECK(!tokenizer.error().message.empty());

@@ -46,7 +46,8 @@ def matches(tree, paths, pattern):
 
 
 def is_test(path):
-    return path.endswith("_test.cc") or path.startswith(("tests/", "fuzz/", "bench/")) or "/testing/" in path
+    return path.endswith("_test.cc") or path.startswith(("tests/", "fuzz/", "bench/")) or "/testing/" in path or (
+        path.endswith(("_for_test.h", "test_support.h")))
 
 
 def rule_layers(tree):
@@ -175,7 +176,7 @@ BANNED_HEADERS = {
     "regex": "backtracking dies on long input; write a linear scanner (text/split.h shows one)",
     "cassert": "NDEBUG takes it away; use HERD_CHECK (base/check.h)",
     "assert.h": "NDEBUG takes it away; use HERD_CHECK (base/check.h)",
-    "iostream": "slow to compile and not formatted; use fmt::print, or base/log.h",
+    "iostream": "slow to compile and not formatted; use fmt::print, base/log.h, or cli/line_reader.h to read",
     "format": "GCC 12 has none; use fmt::format",
     "print": "GCC 12 has none; use fmt::print",
     "expected": "use Result<T> (base/result.h), which carries the error",
@@ -190,6 +191,7 @@ HOME_OF_HEADER = {
     "boost/json.hpp": ("src/base/json.h",),
     "spdlog/spdlog.h": ("src/base/log.cc",),
     "CLI/CLI.hpp": ("src/cli/flags.cc",),
+    "iostream": ("src/cli/line_reader.cc",),
 }
 
 
@@ -197,6 +199,8 @@ def rule_banned_headers(tree):
     """Headers that have a better home."""
     for path in tree.cxx():
         for line, _, included in includes_of(tree.text(path)):
+            if included == "iostream" and path.startswith("bench/"):
+                continue
             if included in BANNED_HEADERS and path not in HOME_OF_HEADER.get(included, ()):
                 yield path, line, f"<{included}>: {BANNED_HEADERS[included]}"
 
@@ -309,7 +313,8 @@ def rule_kernel_parity(tree):
     """Every kernel is compared with the reference."""
     table = tree.code("src/kernels/table.h")
     struct = re.search(r"\bstruct KernelTable\b(.*?)\n};", table, re.DOTALL)
-    test = tree.code("src/kernels/parity_test.cc") + tree.text("src/kernels/parity_test.cc")
+    cases = ["src/kernels/parity_test.cc", *tree.cxx(under=("src/kernels/testing/",))]
+    test = "".join(without_comments(tree.text(path)) for path in cases)
     for match in re.finditer(r"\(\*(\w+)\)", struct[1] if struct else ""):
         if not re.search(rf"\b{match[1]}\b", test):
             line = line_of(table, struct.start(1) + match.start())

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace herd {
@@ -43,7 +44,7 @@ class ByteReader {
 
   [[nodiscard]] Result<std::string_view> text(std::uint64_t count) {
     HERD_TRY(auto view, bytes(count));
-    return std::string_view(reinterpret_cast<const char*>(view.data()), view.size());
+    return text_of(view);
   }
 
   [[nodiscard]] Result<void> seek(std::uint64_t position) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/check.h"
 
 namespace herd::checkpoint {
@@ -31,8 +32,7 @@ Result<NpyWriter> NpyWriter::create(const fs::path& path, const Shape& shape) {
 Result<void> NpyWriter::write(std::span<const float> numbers) {
   left_ -= static_cast<std::int64_t>(numbers.size());
   HERD_CHECK(left_ >= 0, "more numbers than the shape of {} holds", path_.string());
-  out_.write(reinterpret_cast<const char*>(numbers.data()),
-             static_cast<std::streamsize>(numbers.size_bytes()));
+  out_ << text_of(std::as_bytes(numbers));
   if (!out_) return fail(Code::io_failed, "{}: writing failed", path_.string());
   return {};
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "base/json.h"
 
@@ -103,7 +104,7 @@ class Corpus {
     return out;
   }
   static std::uint32_t first_character(const std::string& text) {
-    const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+    const auto* p = octets_of(text).data();
     const std::uint32_t lead = p[0];
     if (lead < 0x80) return lead;
     std::uint32_t c = lead < 0xE0 ? lead & 31 : lead < 0xF0 ? lead & 15 : lead & 7;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/bytes.h"
 #include "text/character_class.h"
 #include "text/utf8.h"
 
@@ -104,7 +105,7 @@ void quote_python(std::string_view text, std::string& out) {
       text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"'
                                                                                             : '\'';
   out += quote;
-  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* p = octets_of(text).data();
   const auto* end = p + text.size();
   while (p < end) {
     const Character c = character_at(p, end);
@@ -118,7 +119,7 @@ void quote_python(std::string_view text, std::string& out) {
     else if (code == '\t')
       out += "\\t";
     else if (printable(code))
-      out.append(reinterpret_cast<const char*>(p), c.size);
+      out += text_of({p, c.size});
     else if (code < 0x100)
       out += fmt::format("\\x{:02x}", std::uint32_t{code});
     else if (code < 0x10000)
@@ -228,7 +229,7 @@ std::string_view python_strip(std::string_view text) {
   const auto is_space = [](char32_t c) {
     return (flags_of(c) & flag::space) != 0 || (c >= 0x1C && c <= 0x1F);
   };
-  const auto* begin = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* begin = octets_of(text).data();
   const auto* end = begin + text.size();
   const auto* first = begin;
   while (first < end) {

@@ -10,6 +10,7 @@
 // that is also a W. After that point stand only upper-case letters, so nothing but C could follow.
 #include "text/split.h"
 
+#include "base/bytes.h"
 #include "text/character_class.h"
 #include "text/utf8.h"
 
@@ -44,9 +45,7 @@ template <bool counting>
 class Scanner {
  public:
   Scanner(std::string_view text, std::uint64_t* work)
-      : begin_(reinterpret_cast<const unsigned char*>(text.data())),
-        end_(begin_ + text.size()),
-        work_(work) {}
+      : begin_(octets_of(text).data()), end_(begin_ + text.size()), work_(work) {}
 
   std::size_t piece_end(std::size_t at) {
     const unsigned char* p = begin_ + at;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "text/character_class.h"
 #include "text/corpus_for_test.h"
 #include "text/unicode_ranges.h"
@@ -134,7 +135,7 @@ TEST(Split, LooksAtEachCharacterABoundedNumberOfTimes) {
                                        " !",
                                        "🙂\u200d"};
   for (const std::string& unit : units) {
-    const auto* p = reinterpret_cast<const unsigned char*>(unit.data());
+    const auto* p = octets_of(unit).data();
     std::size_t characters = 0;  // of one unit
     for (std::size_t at = 0; at < unit.size(); ++characters)
       at += character_at(p + at, p + unit.size()).size;

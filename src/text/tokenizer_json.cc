@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/bytes.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "text/llama4_tokens.h"
@@ -47,7 +48,7 @@ constexpr Alphabet alphabet;
 // The bytes that a token of the alphabet stands for; none when it has another character in it.
 std::optional<std::string> bytes_from(std::string_view token) {
   std::string bytes;
-  const auto* p = reinterpret_cast<const unsigned char*>(token.data());
+  const auto* p = octets_of(token).data();
   const auto* end = p + token.size();
   while (p < end) {
     const Character c = character_at(p, end);

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <string>
 
+#include "base/bytes.h"
+
 namespace herd::text {
 namespace {
 
-const unsigned char* begin_of(std::string_view bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
+const unsigned char* begin_of(std::string_view bytes) { return octets_of(bytes).data(); }
 
 // Bytes that a sequence starting with `lead` has, 0 when no sequence starts so.
 std::size_t length_from(unsigned char lead) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "text/corpus_for_test.h"
 
 namespace herd::text {
@@ -13,7 +14,7 @@ TEST(Utf8, ReadsEveryScalarValueAndNothingElse) {
   for (std::uint32_t c = 0; c < 0x110000; ++c) {
     std::string bytes;
     testing::put(bytes, c);
-    const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
+    const auto* p = octets_of(bytes).data();
     const Character read = character_at(p, p + bytes.size());
     if (c >= 0xD800 && c < 0xE000) {
       ASSERT_EQ(read.code_point, Character::not_a_character);
