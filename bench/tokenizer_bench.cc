@@ -1,4 +1,5 @@
-// How fast is text turned into ids, on one thread? Prints one JSON object a round: seconds of processor time, bytes, ids.
+// How fast is text turned into ids, on one thread? Prints one JSON object a round: seconds of processor time, bytes,
+// ids.
 //
 //   tokenizer_bench TOKENIZER TEXT [--rounds=N] [--wait]
 //

@@ -1,4 +1,5 @@
-// A tokenizer.model from anywhere: refused with a message, or a tokenizer that keeps its promises on the file's own text.
+// A tokenizer.model from anywhere: refused with a message, or a tokenizer that keeps its promises on the file's own
+// text.
 #include "base/bytes.h"
 #include "fuzz/text_oracles.h"
 

@@ -1,6 +1,6 @@
-// Whole models against the reference library's numbers: every tiny checkpoint under tests/data/models, made and measured
-// by tools/reference/make_models.py with transformers. Compared in float32: hidden state after every layer, router
-// choices, picture vectors, logits, and 64 greedily chosen tokens.
+// Whole models against the reference library's numbers: every tiny checkpoint under tests/data/models, made and
+// measured by tools/reference/make_models.py with transformers. Compared in float32: hidden state after every layer,
+// router choices, picture vectors, logits, and 64 greedily chosen tokens.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Memory for the results of one step: taken in order, given back all at once. After the first steps nothing is allocated,
-// and the same step gets the same addresses (what a captured CUDA graph will need).
+// Memory for the results of one step: taken in order, given back all at once. After the first steps nothing is
+// allocated, and the same step gets the same addresses (what a captured CUDA graph will need).
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// The one home of arithmetic on sizes that come from outside: every product and sum that may overflow goes through here.
+// The one home of arithmetic on sizes that come from outside: every product and sum that may overflow goes through
+// here.
 #pragma once
 
 #include <cstdint>

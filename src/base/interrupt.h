@@ -1,4 +1,5 @@
-// Ctrl-C as a request: while an Interrupt lives, SIGINT does not end the program but asks whoever holds the token to stop.
+// Ctrl-C as a request: while an Interrupt lives, SIGINT does not end the program but asks whoever holds the token to
+// stop.
 #pragma once
 
 #include <stop_token>

@@ -61,8 +61,8 @@ struct DuplicateKeys {
   bool on_comment(json::string_view, Error&) { return true; }
 };
 
-// Builds the value, with two things that Boost 1.81's own parser lacks: doubles are the nearest to their text (it is off by
-// some last bits for 16 digits and more), and the keys of all objects are counted.
+// Builds the value, with two things that Boost 1.81's own parser lacks: doubles are the nearest to their text (it is
+// off by some last bits for 16 digits and more), and the keys of all objects are counted.
 struct Builder {
   static constexpr std::size_t max_object_size = std::size_t(-1);
   static constexpr std::size_t max_array_size = std::size_t(-1);

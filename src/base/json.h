@@ -14,8 +14,8 @@ namespace herd {
 
 namespace json = boost::json;
 
-// Strict JSON (RFC 8259): no comments, no trailing commas, no NaN, valid UTF-8, no duplicate keys, nothing after the value.
-// Fails with invalid_json (byte offset named) or json_too_deep.
+// Strict JSON (RFC 8259): no comments, no trailing commas, no NaN, valid UTF-8, no duplicate keys, nothing after the
+// value. Fails with invalid_json (byte offset named) or json_too_deep.
 Result<json::value> parse_json(std::string_view text,
                                std::uint64_t depth_max = limits::json_depth_max);
 

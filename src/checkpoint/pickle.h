@@ -1,7 +1,7 @@
-// A reader of the pickles that torch.save writes (protocols 2 to 5), and of nothing else. It has no way to run anything:
-// a pickle may name only what the closed list in pickle.cc holds, and each name there means a value of ours. Any other
-// GLOBAL, REDUCE, NEWOBJ or BUILD is refused (E1211) with what was asked for. Not recursive; steps, values, nesting and
-// names are bounded by base/limits.h whatever the pickle says.
+// A reader of the pickles that torch.save writes (protocols 2 to 5), and of nothing else. It has no way to run
+// anything: a pickle may name only what the closed list in pickle_globals.cc holds, and each name there means a
+// value of ours. Any other GLOBAL, REDUCE, NEWOBJ or BUILD is refused (E1211) with what was asked for. Not
+// recursive; steps, values, nesting and names are bounded by base/limits.h whatever the pickle says.
 #pragma once
 
 #include <cstddef>

@@ -47,7 +47,6 @@ enum Opcode : std::uint8_t {
   op_newtrue = 0x88,
   op_newfalse = 0x89,
   op_long1 = 0x8a,
-  op_long4 = 0x8b,
   op_binbytes = 'B',
   op_short_binbytes = 'C',
   op_short_binunicode = 0x8c,
@@ -81,30 +80,13 @@ Result<PickleMachine::Ref> PickleMachine::run() {
 
 Result<void> PickleMachine::step(std::uint8_t opcode) {
   switch (opcode) {
-    case op_proto: {
-      HERD_TRY(const auto version, reader_.pod<std::uint8_t>());
-      if (version < 2 || version > 5)
-        return bad(fmt::format("is of protocol {}, supported: 2 to 5", version));
-      return {};
-    }
+    case op_proto:
     case op_frame:
-      HERD_TRY_VOID(reader_.pod<std::uint64_t>());
-      return {};
     case op_mark:
-      if (marks_.size() >= limits::pickle_depth_max)
-        return bad(fmt::format("is nested deeper than {}", limits::pickle_depth_max));
-      marks_.push_back(stack_.size());
-      return {};
     case op_pop:
-      HERD_TRY_VOID(pop());
-      return {};
     case op_pop_mark:
-      HERD_TRY_VOID(pop_to_mark());
-      return {};
-    case op_dup: {
-      HERD_TRY(const Ref ref, top());
-      return push(ref);
-    }
+    case op_dup:
+      return control(opcode);
     case op_none:
       return push(Value{});
     case op_newtrue:
@@ -148,13 +130,8 @@ Result<void> PickleMachine::step(std::uint8_t opcode) {
       return use_memo(opcode);
     case op_global:
       return global_line();
-    case op_stack_global: {
-      HERD_TRY(const Ref name, pop());
-      HERD_TRY(const Ref module, pop());
-      if (values_[name].kind != Kind::text || values_[module].kind != Kind::text)
-        return bad("asks for a name that is no text");
-      return global(values_[module].text, values_[name].text);
-    }
+    case op_stack_global:
+      return stack_global();
     case op_binpersid:
       return persistent_storage();
     case op_reduce:
@@ -166,6 +143,35 @@ Result<void> PickleMachine::step(std::uint8_t opcode) {
     default:
       return bad(fmt::format("has opcode {:#04x}, which weights do not need; refused",
                              static_cast<unsigned>(opcode)));
+  }
+}
+
+Result<void> PickleMachine::control(std::uint8_t opcode) {
+  switch (opcode) {
+    case op_proto: {
+      HERD_TRY(const auto version, reader_.pod<std::uint8_t>());
+      if (version < 2 || version > 5)
+        return bad(fmt::format("is of protocol {}, supported: 2 to 5", version));
+      return {};
+    }
+    case op_frame:
+      HERD_TRY_VOID(reader_.pod<std::uint64_t>());
+      return {};
+    case op_mark:
+      if (marks_.size() >= limits::pickle_depth_max)
+        return bad(fmt::format("is nested deeper than {}", limits::pickle_depth_max));
+      marks_.push_back(stack_.size());
+      return {};
+    case op_pop:
+      HERD_TRY_VOID(pop());
+      return {};
+    case op_pop_mark:
+      HERD_TRY_VOID(pop_to_mark());
+      return {};
+    default: {  // op_dup
+      HERD_TRY(const Ref ref, top());
+      return push(ref);
+    }
   }
 }
 
@@ -305,6 +311,14 @@ Result<void> PickleMachine::use_memo(std::uint8_t opcode) {
   memoized_ += !memo_[at];
   memo_[at] = ref;
   return {};
+}
+
+Result<void> PickleMachine::stack_global() {
+  HERD_TRY(const Ref name, pop());
+  HERD_TRY(const Ref module, pop());
+  if (values_[name].kind != Kind::text || values_[module].kind != Kind::text)
+    return bad("asks for a name that is no text");
+  return global(values_[module].text, values_[name].text);
 }
 
 // "module\nname\n" in the pickle.

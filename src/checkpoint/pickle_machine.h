@@ -26,7 +26,7 @@ enum class PickleKind : std::uint8_t {
   tuple,    // items
   list,     // items
   dict,     // items: key, value, key, value, ...
-  global,   // number: index into known_globals
+  global,   // number: index into pickle_globals()
   storage,  // number: index into storages
   tensor,   // number: index into tensors
   opaque,   // something that carries no weights
@@ -94,6 +94,7 @@ class PickleMachine {
 
   // One opcode each; in pickle_machine.cc.
   Result<void> step(std::uint8_t opcode);
+  Result<void> control(std::uint8_t opcode);
   Result<void> make_number(std::uint8_t opcode);
   Result<void> make_long();
   Result<void> make_container(std::uint8_t opcode);
@@ -102,6 +103,7 @@ class PickleMachine {
   Result<void> add_to_container(std::uint8_t opcode);
   Result<void> global(std::string_view module, std::string_view name);
   Result<void> global_line();
+  Result<void> stack_global();
 
   // What calls mean; in pickle_calls.cc.
   Result<void> reduce();

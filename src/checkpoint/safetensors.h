@@ -1,7 +1,7 @@
-// safetensors: 8 bytes of header length, a JSON header, then the tensors' bytes without holes. The rules are those of the
-// reference implementation (huggingface/safetensors, safetensors/src/tensor.rs), and in doubt the stricter one:
+// safetensors: 8 bytes of header length, a JSON header, then the tensors' bytes without holes. The rules are those of
+// the reference implementation (huggingface/safetensors, safetensors/src/tensor.rs), and in doubt the stricter one:
 //   header length <= file size - 8 and <= 100,000,000; header begins with '{'; no name twice; names <= 1 KiB of UTF-8;
-//   rank <= 8; shape x dtype == data_offsets, products checked in 64 bits; tensors tile the data exactly to the file's end.
+//   rank <= 8; shape x dtype == data_offsets, products checked in 64 bits; tensors tile the data to the file's end.
 #pragma once
 
 #include <cstddef>

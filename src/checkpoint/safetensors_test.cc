@@ -140,8 +140,8 @@ std::vector<std::byte> seed_file() {
                 40);
 }
 
-// One of: a byte of the header replaced by a telling one or by any, a digit changed, a piece of the header copied over
-// another, removed or doubled, the length or the data's size changed.
+// One of: a byte of the header replaced by a telling one or by any, a digit changed, a piece of the header copied
+// over another, removed or doubled, the length or the data's size changed.
 void mutate(std::vector<std::byte>& file, std::uint64_t seed) {
   std::uint64_t draws = 0;
   const auto below = [&](std::uint64_t limit) {
@@ -198,9 +198,9 @@ void mutate(std::vector<std::byte>& file, std::uint64_t seed) {
   }
 }
 
-// Whatever a file has become: it is refused with a code of the catalogue, or its tensors lie inside it without touching.
-// With HERD_MUTANTS=<directory> the accepted ones are written there, for tools/reference/check_safetensors.py to show
-// to the reference library, which must accept each of them too.
+// Whatever a file has become: it is refused with a code of the catalogue, or its tensors lie inside it without
+// touching. With HERD_MUTANTS=<directory> the accepted ones are written there, for
+// tools/reference/check_safetensors.py to show to the reference library, which must accept each of them too.
 TEST(Safetensors, AcceptsNoMutantWhoseTensorsLeaveTheFile) {
   const char* keep = std::getenv("HERD_MUTANTS");
   constexpr std::uint64_t count = 20'000;

@@ -1,5 +1,6 @@
-// A file of torch.save (.pth): a ZIP with a pickle that describes tensors and one entry for each storage. The tensors are
-// views of the mapped file; only what the pickle describes as transposed or strided is put in order, in memory of ours.
+// A file of torch.save (.pth): a ZIP with a pickle that describes tensors and one entry for each storage. The
+// tensors are views of the mapped file; only what the pickle describes as transposed or strided is put in order,
+// in memory of ours.
 #pragma once
 
 #include <cstddef>

@@ -37,7 +37,8 @@ struct Row {
   std::uint64_t local_begin = 0;
 };
 
-// Position of the end record: the last place where its magic stands and its comment reaches exactly to the file's end.
+// Position of the end record: the last place where its magic stands and its comment reaches exactly to the file's
+// end.
 std::optional<std::uint64_t> find_end(std::span<const std::byte> file) {
   if (file.size() < end_bytes) return std::nullopt;
   const std::uint64_t last = file.size() - end_bytes;

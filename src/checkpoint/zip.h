@@ -1,5 +1,5 @@
-// The little of ZIP (APPNOTE 6.3.10, with zip64) that torch.save writes: entries stored, never compressed, so that their
-// bytes can be used where the file is mapped. Everything else is refused by name.
+// The little of ZIP (APPNOTE 6.3.10, with zip64) that torch.save writes: entries stored, never compressed, so that
+// their bytes can be used where the file is mapped. Everything else is refused by name.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@ struct ZipEntry {
   std::uint32_t crc = 0;             // as stated; check_crc() compares
 };
 
-// The entries, sorted by name. Fails with bad_magic when the file is no ZIP, with bad_header when its directory breaks a
-// rule, and with tensor_range when an entry's bytes lie outside the file.
+// The entries, sorted by name. Fails with bad_magic when the file is no ZIP, with bad_header when its directory
+// breaks a rule, and with tensor_range when an entry's bytes lie outside the file.
 Result<std::vector<ZipEntry>> read_zip(std::span<const std::byte> file);
 
 // Null when there is no such entry.

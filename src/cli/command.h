@@ -1,5 +1,5 @@
-// The program's commands: one file each, one row each in commands.cc. A command parses its own flags, writes its answer to
-// stdout (with --json one JSON document and nothing else) and everything else to stderr, and gives the exit status.
+// The program's commands: one file each, one row each in commands.cc. A command parses its own flags, writes its answer
+// to stdout (with --json one JSON document and nothing else) and everything else to stderr, and gives the exit status.
 #pragma once
 
 #include <span>

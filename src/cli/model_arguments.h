@@ -1,4 +1,5 @@
-// What every command that runs a model has in common: which model, how many threads, how much context, in which precision.
+// What every command that runs a model has in common: which model, how many threads, how much context, in which
+// precision.
 #pragma once
 
 #include <memory>

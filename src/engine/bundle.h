@@ -43,8 +43,9 @@ struct Bundle {
                                            std::span<const media::Image> images) const;
 };
 
-// How a directory wants pictures cut: its preprocessor_config.json, or else processor_config.json, or Llama 4's way where
-// it has neither. Fails with the errors of the file, and with config_invalid where the encoder's tiles are others.
+// How a directory wants pictures cut: its preprocessor_config.json, or else processor_config.json, or Llama 4's way
+// where it has neither. Fails with the errors of the file, and with config_invalid where the encoder's tiles are
+// others.
 Result<media::PreprocessOptions> picture_options(const fs::path& directory,
                                                  const llama4::VisionConfig& vision);
 

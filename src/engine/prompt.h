@@ -16,8 +16,8 @@ struct Picture {
 struct Prompt {
   std::vector<std::int32_t> tokens;
   std::vector<Picture> pictures;
-  // Where picture vectors go: indices into tokens, ascending; tiles of all pictures in order, each tile's vectors row by
-  // row. They come from whoever laid out the pictures, never from ids in a user's text.
+  // Where picture vectors go: indices into tokens, ascending; tiles of all pictures in order, each tile's vectors row
+  // by row. They come from whoever laid out the pictures, never from ids in a user's text.
   std::vector<std::int64_t> patches;
 };
 

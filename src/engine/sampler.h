@@ -1,5 +1,5 @@
-// Choosing the next token from logits. The draw depends on (seed, position) alone, so an answer does not change with what
-// else is being generated.
+// Choosing the next token from logits. The draw depends on (seed, position) alone, so an answer does not change with
+// what else is being generated.
 #pragma once
 
 #include <cstdint>

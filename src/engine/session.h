@@ -1,5 +1,5 @@
-// One conversation on one model: its cache, what is in it, and how a prompt gets there. A prompt that begins like the last
-// one is not computed again.
+// One conversation on one model: its cache, what is in it, and how a prompt gets there. A prompt that begins like the
+// last one is not computed again.
 #pragma once
 
 #include <cstdint>

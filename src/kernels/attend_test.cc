@@ -1,5 +1,5 @@
-// Attention's vector kernel: against the reference on random caches, on every instruction set of the machine, and the same
-// bits however rows are put together.
+// Attention's vector kernel: against the reference on random caches, on every instruction set of the machine, and the
+// same bits however rows are put together.
 #include <gtest/gtest.h>
 
 #include <cmath>

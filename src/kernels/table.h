@@ -1,9 +1,10 @@
 // What a device can compute: one argument struct and one entry per kernel. Kernels know nothing of models, allocate
 // nothing and cannot fail: the op that calls one has checked the shapes. Plain C++20.
 //
-// Letters: T rows (tokens), D width, N heads, G key/value heads, d head size, E experts, K chosen experts, V vocabulary.
-// Activations are float32, row-major, rows contiguous. Every output element is computed by one thread, and its sum runs
-// along k in one order that depends neither on T nor on the number of threads: the same bits for one row or a thousand.
+// Letters: T rows (tokens), D width, N heads, G key/value heads, d head size, E experts, K chosen experts, V
+// vocabulary. Activations are float32, row-major, rows contiguous. Every output element is computed by one thread, and
+// its sum runs along k in one order that depends neither on T nor on the number of threads: the same bits for one row
+// or a thousand.
 #pragma once
 
 #include <cstdint>
@@ -69,8 +70,8 @@ struct RopeArgs {
   std::int64_t x_stride = 0, y_stride = 0;
 };
 
-// Keys and values lie in blocks of a fixed number of positions, so that caches can be paged and sums are combined in the
-// same pieces whatever the batch: block b holds positions [b*64, b*64+64) of its span, as [G, 64, d].
+// Keys and values lie in blocks of a fixed number of positions, so that caches can be paged and sums are combined in
+// the same pieces whatever the batch: block b holds positions [b*64, b*64+64) of its span, as [G, 64, d].
 inline constexpr std::int64_t keys_per_block = 64;
 
 // One query row's view of its sequence: keys at indices [first, count) of a block table. A chunked layer sees its chunk

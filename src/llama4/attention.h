@@ -1,6 +1,6 @@
-// Llama 4's attention. Three layers of four are local: they see their chunk only and rotate queries and keys by position
-// (RoPE), then, in Scout, normalise them. Every fourth is global: no positions at all, all of the past, and queries made
-// sharper as the text grows (attention temperature).  Spec 2.2 to 2.5.
+// Llama 4's attention. Three layers of four are local: they see their chunk only and rotate queries and keys by
+// position (RoPE), then, in Scout, normalise them. Every fourth is global: no positions at all, all of the past, and
+// queries made sharper as the text grows (attention temperature).  Spec 2.2 to 2.5.
 //
 // Letters: T rows, D width, H query heads, G key/value heads, d head size, P = d/2 pairs.
 #pragma once

@@ -1,5 +1,5 @@
-// Parameter totals of the released models, as published (spec 1.1): Scout's equals what Ollama lists for its GGUF less the
-// table of RoPE factors; Guard 4's the model card's 12B.
+// Parameter totals of the released models, as published (spec 1.1): Scout's equals what Ollama lists for its GGUF less
+// the table of RoPE factors; Guard 4's the model card's 12B.
 #include "llama4/census.h"
 
 #include <gtest/gtest.h>

@@ -367,8 +367,8 @@ bool is_text_only(Fields& root) {
   return type == "llama4_text" || root.find("text_config") == nullptr;
 }
 
-// Weights of compressed-tensors' float-quantized kind are FP8 with a scale for each output row; the loader decides tensor
-// by tensor, so only what it could not read is refused here.
+// Weights of compressed-tensors' float-quantized kind are FP8 with a scale for each output row; the loader decides
+// tensor by tensor, so only what it could not read is refused here.
 void check_quantization(Fields& root, const json::value* quantization, Config& config) {
   if (quantization == nullptr) return;
   Fields fields(quantization, "quantization_config.", root.problems());

@@ -31,8 +31,9 @@ struct TextConfig {
   std::int64_t dense_width = 0;      // inner width of layers without experts
   std::int64_t experts = 0;          // routed; 0 for dense models (Llama Guard 4)
   std::int64_t experts_per_token = 1;
-  std::vector<bool> is_moe = {};   // [layers]
-  std::vector<bool> rotates = {};  // [layers]: true = RoPE and chunked, false = no positions and global
+  std::vector<bool> is_moe = {};  // [layers]
+  std::vector<bool> rotates =
+      {};                  // [layers]: true = RoPE and chunked, false = no positions and global
   std::int64_t chunk = 0;  // attention chunk of rotating layers in tokens; 0 = none, full attention
   bool normalizes_qk = false;
   bool tempers = true;  // attention temperature on layers without positions

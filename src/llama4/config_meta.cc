@@ -21,7 +21,8 @@ std::int64_t rounded_up(std::int64_t width, std::int64_t multiple) {
   return (width + multiple - 1) / multiple * multiple;
 }
 
-// The native code's widths, truncated to whole numbers where it truncates. complete_widths() in meta.h has the last word.
+// The native code's widths, truncated to whole numbers where it truncates. complete_widths() in meta.h has the
+// last word.
 void widths_by_formula(Fields& fields, Fields& moe, TextConfig& text) {
   const std::int64_t multiple = fields.integer("multiple_of", 1, width_max, 256);
   const double multiplier = fields.positive("ffn_dim_multiplier", 1.0);

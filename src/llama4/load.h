@@ -1,5 +1,5 @@
-// From a checkpoint directory to a model that runs: configuration, files, names, and the numbers in place. Matrices stay
-// where the files are mapped; only what the layers need as float32 (norms, biases, scales) is converted and owned.
+// From a checkpoint directory to a model that runs: configuration, files, names, and the numbers in place. Matrices
+// stay where the files are mapped; only what the layers need as float32 (norms, biases, scales) is converted and owned.
 #pragma once
 
 #include <deque>

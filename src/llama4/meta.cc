@@ -59,7 +59,8 @@ constexpr std::array encoder_rules{
     Rule{"ln_post.bias", "layernorm_post.bias", Merge::whole},
 };
 
-// Behind "vision_embeddings.vision_encoder.transformer.resblocks.{i}."; in front comes "vision_model.model.layers.{i}.".
+// Behind "vision_embeddings.vision_encoder.transformer.resblocks.{i}."; in front comes
+// "vision_model.model.layers.{i}.".
 constexpr std::array vision_layer_rules{
     Rule{"attn.wq.weight", "self_attn.q_proj.weight", Merge::rows},
     Rule{"attn.wq.bias", "self_attn.q_proj.bias", Merge::rows},
@@ -288,7 +289,8 @@ class Merger {
     give(canonical, native, first.dtype, shape, out.data());
   }
 
-  // Copies `outer` runs of `run` bytes from each piece so that run o of piece r lands at o * stride + offset + r * run.
+  // Copies `outer` runs of `run` bytes from each piece so that run o of piece r lands at o * stride + offset + r *
+  // run.
   static void interleave(std::byte* out, const Pieces& pieces, std::size_t outer, std::size_t run,
                          std::size_t stride, std::size_t offset) {
     for (std::size_t r = 0; r < pieces.size(); ++r)

@@ -1,5 +1,6 @@
-// Llama 4's mixture of experts: a shared expert for every row, and for each row its best-scored routed ones, whose INPUT is
-// scaled by the sigmoid of the score (scaling the output would be another function: SwiGLU is not linear).  Spec 2.6.
+// Llama 4's mixture of experts: a shared expert for every row, and for each row its best-scored routed ones, whose
+// INPUT is scaled by the sigmoid of the score (scaling the output would be another function: SwiGLU is not linear).
+// Spec 2.6.
 //
 // Letters: T rows, D width, E experts, K chosen a row, R = T K routed rows.
 #pragma once

@@ -12,8 +12,8 @@
 namespace herd::llama4 {
 namespace {
 
-// Taken off in this order. transformers 4 wrote language_model.model.*; text-only files have model.*; other writers put one
-// more model. before everything.
+// Taken off in this order. transformers 4 wrote language_model.model.*; text-only files have model.*; other
+// writers put one more model. before everything.
 constexpr std::array<std::string_view, 3> prefixes{"model.", "language_model.", "model."};
 
 // The numbers of a scale as float32; nothing for a type that scales do not come in.

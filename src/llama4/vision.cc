@@ -94,8 +94,8 @@ Tensor Vision::pixel_shuffle(Context& ctx, const Tensor& x_TW, std::int64_t tile
   return out;
 }
 
-// Two-dimensional RoPE: the first half of a head's pairs turns with the column, the second with the row, both counted from
-// 1; the class row does not turn.  omega_j = theta^(-2j / (d/2)), j = 0 .. d/4 - 1.
+// Two-dimensional RoPE: the first half of a head's pairs turns with the column, the second with the row, both counted
+// from 1; the class row does not turn.  omega_j = theta^(-2j / (d/2)), j = 0 .. d/4 - 1.
 Angles Vision::angles(Context& ctx, std::int64_t tiles) const {
   const std::int64_t side = config_.patches_per_side();
   const std::int64_t pairs = config_.width / config_.heads / 2;

@@ -1,7 +1,8 @@
-// Llama 4's vision encoder: a ViT over each 336 x 336 tile, a pixel shuffle that folds 2 x 2 neighbours into one vector, an
-// MLP adapter, and the projector into the text model's width.  Spec 3.1 to 3.4.
+// Llama 4's vision encoder: a ViT over each 336 x 336 tile, a pixel shuffle that folds 2 x 2 neighbours into one
+// vector, an MLP adapter, and the projector into the text model's width.  Spec 3.1 to 3.4.
 //
-// Letters: B tiles, S side of a tile in pixels, P patches a side, N = P P patches, W vision width, H heads, d head size.
+// Letters: B tiles, S side of a tile in pixels, P patches a side, N = P P patches, W vision width, H heads, d head
+// size.
 #pragma once
 
 #include <vector>

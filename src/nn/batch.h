@@ -1,5 +1,5 @@
-// The rows of one forward pass: pieces of one or many sequences, each continuing its own cache. The model sees rows only;
-// whose they are is this file's business, and the one place where serving and training differ.
+// The rows of one forward pass: pieces of one or many sequences, each continuing its own cache. The model sees rows
+// only; whose they are is this file's business, and the one place where serving and training differ.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace herd::nn {
 
 class Batch {
  public:
-  // Appends tokens that continue the sequence in `cache` (which must outlive the batch). The piece must not cross a chunk
-  // boundary of any local layer: pieces_of() in engine/session splits prompts accordingly.
+  // Appends tokens that continue the sequence in `cache` (which must outlive the batch). The piece must not cross a
+  // chunk boundary of any local layer: pieces_of() in engine/session splits prompts accordingly.
   void add(KvCache& cache, std::span<const std::int32_t> tokens);
 
   // The last added row's logits are wanted; without any such call, none are computed.

@@ -1,5 +1,5 @@
-// The gated feed-forward (SwiGLU, Shazeer 2020): down(silu(gate x) * up x). Llama 4's dense layers, its shared expert and,
-// many at once, its routed experts.  T rows, R routed rows, D width, I inner width, E experts.
+// The gated feed-forward (SwiGLU, Shazeer 2020): down(silu(gate x) * up x). Llama 4's dense layers, its shared expert
+// and, many at once, its routed experts.  T rows, R routed rows, D width, I inner width, E experts.
 #pragma once
 
 #include "nn/linear.h"

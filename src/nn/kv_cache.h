@@ -1,5 +1,6 @@
 // Keys and values of one sequence. A local layer sees its own chunk only, so it keeps at most one chunk and starts over
-// at every multiple of it; a global layer keeps everything. Memory is reserved for the whole context and becomes real as
+// at every multiple of it; a global layer keeps everything. Memory is reserved for the whole context and becomes real
+// as
 // it is written.   G key/value heads, d head size; blocks of 64 positions, each [G, 64, d].
 #pragma once
 
@@ -39,8 +40,8 @@ class KvCache {
   [[nodiscard]] const KvShape& shape() const { return shape_; }
   [[nodiscard]] std::int64_t context() const { return context_; }
 
-  // Positions written so far; the next token's position. Set by whoever ran the tokens through the model; may be set back
-  // to forget the tail only as far as no local layer has started a new chunk since: see can_rewind_to.
+  // Positions written so far; the next token's position. Set by whoever ran the tokens through the model; may be set
+  // back to forget the tail only as far as no local layer has started a new chunk since: see can_rewind_to.
   [[nodiscard]] std::int64_t length() const { return length_; }
   void set_length(std::int64_t length);
   [[nodiscard]] bool can_rewind_to(std::int64_t length) const;

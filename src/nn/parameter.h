@@ -1,4 +1,5 @@
-// A layer lists its parameters once, by name and shape; loading, counting, writing and checking are visitors of that list.
+// A layer lists its parameters once, by name and shape; loading, counting, writing and checking are visitors of that
+// list.
 #pragma once
 
 #include <string>
@@ -17,8 +18,8 @@ struct ExpertMatrices {
   std::vector<Matrix> down;  // [E] (D, I)
 };
 
-// Called for each parameter with its full canonical name (Hugging Face's, without the text model's prefix). The argument
-// carries the wanted shape; a loader fills in where the numbers are.
+// Called for each parameter with its full canonical name (Hugging Face's, without the text model's prefix). The
+// argument carries the wanted shape; a loader fills in where the numbers are.
 class ParameterVisitor {
  public:
   virtual ~ParameterVisitor() = default;

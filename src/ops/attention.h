@@ -21,7 +21,8 @@ Tensor attend(Context& ctx, const Tensor& q_THd, const Keys& keys, float scale);
 void store_kv(Context& ctx, const Tensor& x_TGd, std::span<void* const> block_T,
               std::span<const std::int32_t> within_T, DType dtype);
 
-// Keys of whole sequences that lie in the batch itself, one after another, `length` rows each; every row sees all of its
+// Keys of whole sequences that lie in the batch itself, one after another, `length` rows each; every row sees all of
+// its
 // own sequence (the vision encoder's tiles).   k_TGd, v_TGd [T, G, d], T a multiple of length
 Keys keys_within(Context& ctx, const Tensor& k_TGd, const Tensor& v_TGd, std::int64_t length);
 

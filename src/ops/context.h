@@ -1,5 +1,5 @@
-// Where an op runs: a device's kernels, its threads, and the arena that results come from. Every op takes one; nothing in
-// herd is global. Ops and layers never ask which device it is.
+// Where an op runs: a device's kernels, its threads, and the arena that results come from. Every op takes one; nothing
+// in herd is global. Ops and layers never ask which device it is.
 #pragma once
 
 #include <functional>

@@ -15,7 +15,8 @@ struct Angles {
   Tensor sin_TP;
 };
 
-// angle[t, i] = float32(position[t] * frequency[i]); rounded as the reference rounds it, so that positions of ten million
+// angle[t, i] = float32(position[t] * frequency[i]); rounded as the reference rounds it, so that positions of ten
+// million
 // mean the same rotation.   position_T [T] in tokens from the start of the sequence, frequency_P [d/2] -> [T, d/2]
 Angles rope_angles(Context& ctx, std::span<const std::int64_t> position_T,
                    std::span<const float> frequency_P);

@@ -11,9 +11,9 @@
 
 namespace herd::text {
 
-// Appends the tokens of `piece` (not empty) to `out`. Time grows with the length of the piece, not with its square: long
-// pieces are encoded window by window and sewn together (see bpe.cc for why that is exact).
-// `work`, when given, is increased by the number of bytes that were encoded, those encoded twice counted twice.
+// Appends the tokens of `piece` (not empty) to `out`. Time grows with the length of the piece, not with its square:
+// long pieces are encoded window by window and sewn together (see bpe.cc for why that is exact). `work`, when given, is
+// increased by the number of bytes that were encoded, those encoded twice counted twice.
 void encode_piece(const Vocabulary& vocabulary, const MergeTable& merges, std::string_view piece,
                   std::vector<std::int32_t>& out, std::uint64_t* work = nullptr);
 

@@ -1,4 +1,5 @@
-// What the tokenizer's split asks of a character: letter, number, space, and which of the two letter runs it may stand in.
+// What the tokenizer's split asks of a character: letter, number, space, and which of the two letter runs it may stand
+// in.
 #pragma once
 
 #include <array>

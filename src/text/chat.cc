@@ -24,7 +24,8 @@ constexpr std::string_view plain_tools =
 
 constexpr int definition_indent = 4;
 
-// Collects what is printed. Text between two special tokens is encoded as one, as tokenizers do with a template's output.
+// Collects what is printed. Text between two special tokens is encoded as one, as tokenizers do with a template's
+// output.
 class Writer {
  public:
   explicit Writer(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}

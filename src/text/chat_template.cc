@@ -110,7 +110,8 @@ std::optional<std::vector<Tag>> read_tags(std::string_view text) {
   }
 }
 
-// FNV-1a of the structure: the code of all tags. Neighbouring outputs of prose count as one: a sentence may be cut anywhere.
+// FNV-1a of the structure: the code of all tags. Neighbouring outputs of prose count as one: a sentence may be cut
+// anywhere.
 std::uint64_t structure_of(const std::vector<Tag>& tags) {
   std::uint64_t hash = 0xCBF29CE484222325;
   constexpr std::uint64_t prime = 0x100000001B3;

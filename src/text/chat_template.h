@@ -1,5 +1,5 @@
-// Which of the published chat formats a checkpoint's Jinja template is (spec/llama4.md 4.5). Templates are not run: their
-// structure is recognised and the wording they carry is read out of their string literals, so a checkpoint that
+// Which of the published chat formats a checkpoint's Jinja template is (spec/llama4.md 4.5). Templates are not run:
+// their structure is recognised and the wording they carry is read out of their string literals, so a checkpoint that
 // only words its instructions differently is rendered exactly as its own template would.
 #pragma once
 

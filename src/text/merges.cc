@@ -59,8 +59,8 @@ bool MergeTable::index_with(const std::vector<Merge>& merges, std::uint64_t seed
       }
       if (++probes > probes_max) return false;
     }
-    const std::uint64_t h = hash_of(key);
-    filter_[(h >> 40) & filter_mask_] |= 1ull << (h >> 58);
+    const std::uint64_t hash = hash_of(key);
+    filter_[(hash >> 40) & filter_mask_] |= std::uint64_t{1} << (hash >> 58);
     slots_[slot] = key << rank_bits | merge.rank;
   }
   return true;

@@ -35,9 +35,9 @@ class MergeTable {
   // Rank no_rank and token -1 when the two are never joined.
   [[nodiscard]] Found find(std::int32_t left, std::int32_t right) const {
     const std::uint64_t key = key_of(left, right);
-    const std::uint64_t h = hash_of(key);
-    if ((filter_[(h >> 40) & filter_mask_] >> (h >> 58) & 1) == 0) return {no_rank, -1};
-    for (std::size_t slot = h & mask_;; slot = (slot + 1) & mask_) {
+    const std::uint64_t hash = hash_of(key);
+    if ((filter_[(hash >> 40) & filter_mask_] >> (hash >> 58) & 1) == 0) return {no_rank, -1};
+    for (std::size_t slot = hash & mask_;; slot = (slot + 1) & mask_) {
       const std::uint64_t entry = slots_[slot];
       if (entry == empty) return {no_rank, -1};
       if (entry >> rank_bits == key) {
@@ -49,7 +49,7 @@ class MergeTable {
 
   // Fetches what find() will look at; the table is larger than the caches and its lines far apart.
   void prefetch(std::int32_t left, std::int32_t right) const {
-    __builtin_prefetch(filter_.data() + ((hash_of(key_of(left, right)) >> 40) & filter_mask_));
+    __builtin_prefetch(slots_.data() + place_of(key_of(left, right)));
   }
 
   // find() for two single bytes, without the table.
@@ -79,7 +79,8 @@ class MergeTable {
 
   std::vector<std::uint64_t> slots_;
   std::vector<std::int32_t> token_of_rank_;
-  std::vector<std::uint64_t> filter_;
+  std::vector<std::uint64_t>
+      filter_;  // a bit for each pair that may be there; small enough for a cache
   std::size_t filter_mask_ = 0;
   std::vector<Found> byte_pairs_;  // [256 * 256]
   std::size_t mask_ = 0;

@@ -1,8 +1,8 @@
 // Cuts text into the pieces that byte-pair encoding works on: the split of Llama 4 and o200k (spec/llama4.md 4.1).
 //
-// The pattern is a regular expression of seven alternatives, tried in order with backtracking. Here it is a hand-written
-// scanner: no alternative needs more than to remember one position, so every character is looked at a bounded
-// number of times and no input makes it slow (the reference engines go quadratic, or give up, on long runs).
+// The pattern is a regular expression of seven alternatives, tried in order with backtracking. Here it is a
+// hand-written scanner: no alternative needs more than to remember one position, so every character is looked at a
+// bounded number of times and no input makes it slow (the reference engines go quadratic, or give up, on long runs).
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
-// Attention over blocks of 64 keys with an online softmax (Milakov & Gimelshein 2018; Dao et al. 2022). Work is a tile of
-// neighbouring rows times one key/value head: a block's keys and values are widened to float32 once and then serve every
-// row of the tile and every query head of the group (five in Llama 4).
+// Attention over blocks of 64 keys with an online softmax (Milakov & Gimelshein 2018; Dao et al. 2022). Work is a tile
+// of neighbouring rows times one key/value head: a block's keys and values are widened to float32 once and then serve
+// every row of the tile and every query head of the group (five in Llama 4).
 //
-// A row's bits depend on its query, its keys, `first` and `count` alone: blocks come in order, a score is summed by fixed
-// lanes along d, weights meet values in order of their keys, and a row skips the blocks that it does not see.
+// A row's bits depend on its query, its keys, `first` and `count` alone: blocks come in order, a score is summed by
+// fixed lanes along d, weights meet values in order of their keys, and a row skips the blocks that it does not see.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/attend.cc"
 // clang-format off

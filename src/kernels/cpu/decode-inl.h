@@ -1,7 +1,8 @@
 // Weights as they lie in files, to vectors of float32: one overload of load_f32 a format, exact. Matrices are bytes in
 // a mapped file, so no address is assumed to be aligned, not even to the element.
 //
-// A new format needs a tag, its bytes in element_bytes, load_f32, and a case in the kernels that read weights (matmul.cc, rows.cc).
+// A new format needs a tag, its bytes in element_bytes, load_f32, and a case in the kernels that read weights
+// (matmul.cc, rows.cc).
 
 // clang-format off
 #if defined(HERD_KERNELS_CPU_DECODE_INL_H_) == defined(HWY_TARGET_TOGGLE)

@@ -8,7 +8,8 @@
 
 namespace herd::cpu {
 
-// Seconds that all threads of the lane together take to read `bytes` bytes once, in order, doing nothing else with them.
+// Seconds that all threads of the lane together take to read `bytes` bytes once, in order, doing nothing else with
+// them.
 double read_seconds(const void* data, std::size_t bytes, const Lane& lane);
 
 // Seconds for `rounds` rounds of independent fused multiply-adds in registers on every thread of the lane, and their

@@ -22,8 +22,8 @@ struct Outs {
   std::int64_t unit, max;
 };
 
-// Widths of an item by layout. Rows of outputs (out_in) are read whole, so few of them suffice; slices of rows of inputs
-// (in_out) should be some cache lines long. With many rows, a decoded block must stay in the second-level cache.
+// Widths of an item by layout. Rows of outputs (out_in) are read whole, so few of them suffice; slices of rows of
+// inputs (in_out) should be some cache lines long. With many rows, a decoded block must stay in the second-level cache.
 Outs outs_of(Layout layout, std::int64_t rows) {
   if (layout == Layout::out_in) return {.unit = 4, .max = rows > 1 ? 64 : 32};
   return {.unit = 64, .max = rows >= 8 ? 256 : 2048};

@@ -36,7 +36,8 @@ inline constexpr int panel_vectors = 2;
 inline constexpr std::int64_t panel_width = panel_vectors * lanes;
 inline constexpr int tile_rows_max = many_registers ? 14 : 6;
 
-// Packs inputs 0 .. count-1 of `outs` outputs (at most panel_width), which lie side by side in rows `stride` bytes apart.
+// Packs inputs 0 .. count-1 of `outs` outputs (at most panel_width), which lie side by side in rows `stride` bytes
+// apart.
 template <class Weight>
 HWY_INLINE void pack_rows(Bytes from, std::int64_t stride, std::int64_t count, std::int64_t outs,
                           float* HWY_RESTRICT panel) {

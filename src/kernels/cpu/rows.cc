@@ -1,5 +1,5 @@
-// Kernels that treat rows, or elements, by themselves: the reference's own arithmetic, its rows shared out to the threads.
-// They move little beside matrix products; same bits as the reference because it is the reference.
+// Kernels that treat rows, or elements, by themselves: the reference's own arithmetic, its rows shared out to the
+// threads. They move little beside matrix products; same bits as the reference because it is the reference.
 #include <algorithm>
 
 #include "kernels/cpu/cpu.h"

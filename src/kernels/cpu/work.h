@@ -22,8 +22,8 @@ inline void run(const Lane& lane, std::int64_t items, std::int64_t grain,
 
 inline int threads_of(const Lane& lane) { return lane.pool == nullptr ? 1 : lane.pool->threads(); }
 
-// Memory of the calling thread, at least `floats` long, aligned to 64 bytes, uninitialised; valid until the next call on
-// the same thread. Grows to the largest request and is then reused: steady decoding allocates nothing.
+// Memory of the calling thread, at least `floats` long, aligned to 64 bytes, uninitialised; valid until the next call
+// on the same thread. Grows to the largest request and is then reused: steady decoding allocates nothing.
 float* scratch(std::size_t floats);
 
 }  // namespace herd::cpu

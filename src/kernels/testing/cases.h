@@ -1,5 +1,5 @@
-// Random arguments for every kernel of table.h: odd sizes, unaligned starts, strides larger than widths, outputs between
-// guards. One kind a kernel; parity tests, determinism tests and benchmarks draw from the same kinds.
+// Random arguments for every kernel of table.h: odd sizes, unaligned starts, strides larger than widths, outputs
+// between guards. One kind a kernel; parity tests, determinism tests and benchmarks draw from the same kinds.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,8 @@ class Draw {
   std::uint64_t counter_ = 0;
 };
 
-// An input: exactly as long as it must be, so that a sanitizer sees a read beyond it, at a random offset from alignment.
+// An input: exactly as long as it must be, so that a sanitizer sees a read beyond it, at a random offset from
+// alignment.
 template <class T>
 class Input {
  public:
