@@ -1,11 +1,12 @@
-"""Is herd at least three times as fast as the tokenizers library? One thread each, the same documents, taking turns.
+"""Is herd three times as fast as the tokenizers library? One thread each, taking turns.
 
   .venv/bin/python bench/tokenizer_peer.py [--bench build/tokenizer_bench] [--rounds 7]
 
-Texts: the mixed corpus of the tests, Debian's licences (English prose), herd's own sources. Each is cut into
-documents of about 8 KB. Tokenizers: Meta's tokenizer.model where llama_models is installed (HF gets it as its own converter
-writes it), and the small one of the tests. HF is measured by its two ways, the faster counts; tiktoken for comparison. Times
-are medians of processor time. The ids must be equal, or nothing is printed.
+Texts: the mixed corpus of the tests, Debian's licences (English prose), herd's own sources, each
+cut into documents of about 8 KB. Tokenizers: Meta's tokenizer.model where llama_models is installed
+(HF gets it as its own converter writes it), and the small one of the tests. HF is measured by its
+two ways, the faster counts; tiktoken for comparison. Times are medians of processor time. There
+must be as many ids on both sides, or nothing is printed.
 """
 
 import argparse
@@ -36,7 +37,8 @@ def documents(text):
 
 def texts():
     chunks = corpus.chunks()
-    licences = "".join(p.read_text() for p in sorted(pathlib.Path("/usr/share/common-licenses").iterdir()) if p.is_file())
+    shared = sorted(pathlib.Path("/usr/share/common-licenses").iterdir())
+    licences = "".join(p.read_text() for p in shared if p.is_file())
     sources = "".join(p.read_text() for p in sorted(ROOT.glob("src/*/*.cc")))
     return {
         "mixed corpus": [c.decode() for i, c in enumerate(chunks) if not corpus.has_invalid(i)],
@@ -46,11 +48,12 @@ def texts():
 
 
 def meta_as_json(path):
-    """Meta's ranks in the form of tokenizer.json, by transformers' own converter; no special tokens, so all is text."""
+    """Meta's ranks as tokenizer.json, by transformers' own converter; no special tokens in it."""
     from llama_models.llama4.tokenizer import Tokenizer as Meta
     from transformers.convert_slow_tokenizer import TikTokenConverter
 
-    converted = json.loads(TikTokenConverter(str(path), pattern=Meta.O200K_PATTERN).converted().to_str())
+    converted = json.loads(TikTokenConverter(str(path),
+                                             pattern=Meta.O200K_PATTERN).converted().to_str())
     converted["added_tokens"] = []
     return Tokenizer.from_str(json.dumps(converted)), Meta.get_instance().model
 
@@ -95,7 +98,9 @@ def main():
                 )
                 ways = {
                     "encode": lambda: [hf.encode(d, add_special_tokens=False).ids for d in docs],
-                    "batch": lambda: [e.ids for e in hf.encode_batch_fast(docs, add_special_tokens=False)],
+                    "batch": lambda: [
+                        e.ids for e in hf.encode_batch_fast(docs, add_special_tokens=False)
+                    ],
                 }
                 if encoding:
                     ways["tiktoken"] = lambda: [encoding.encode_ordinary(d) for d in docs]
@@ -114,7 +119,8 @@ def main():
                 size = round_["bytes"] / 1e6
                 mine = statistics.median(ours)
                 best = min(statistics.median(theirs["encode"]), statistics.median(theirs["batch"]))
-                row = [name, f"{text_name}, {size:.1f} MB", f"{size / mine:.1f}", f"{size / best:.2f}", f"{best / mine:.0f}×"]
+                row = [name, f"{text_name}, {size:.1f} MB", f"{size / mine:.1f}",
+                       f"{size / best:.2f}", f"{best / mine:.0f}×"]
                 if encoding:
                     other = statistics.median(theirs["tiktoken"])
                     row += [f"{size / other:.2f}", f"{other / mine:.0f}×"]

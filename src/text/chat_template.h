@@ -12,11 +12,11 @@
 namespace herd::text {
 
 enum class ChatVersion : std::uint8_t {
-  basic,     // the grammar alone (spec 4.4); what a checkpoint without a known template gets
-  release,   // April 2025: JSON calls, <|python_start|> before them
-  pythonic,  // late April 2025: calls as a Python list
-  json,  // the release without python tags, tool results end with <|eom|> (spec 4.5, "vLLM JSON variant")
-  vllm_json,  // the template in vLLM's examples: JSON calls, always a system message, newlines before ends of turns
+  basic,      // the grammar alone (spec 4.4); what a checkpoint without a known template gets
+  release,    // April 2025: JSON calls, <|python_start|> before them
+  pythonic,   // late April 2025: calls as a Python list
+  json,       // the release without python tags; tool results end with <|eom|> (spec 4.5)
+  vllm_json,  // the template in vLLM's examples: JSON calls, always a system message
 };
 
 std::string_view name_of(ChatVersion version);
@@ -33,8 +33,7 @@ struct ChatTexts {
 struct ChatFormat {
   ChatVersion version = ChatVersion::basic;
   ChatTexts texts;
-  std::string
-      note;  // empty when the template is exactly a known one; else what the user should know
+  std::string note;  // empty when the template is exactly a known one; else what a user should know
 };
 
 // Recognises a template's text. Never fails: an unknown one gives ChatVersion::basic and a note.

@@ -1,14 +1,16 @@
 """Writes tests/data/chat/: conversations and what the published chat templates make of them.
 
-The templates are not ours to commit. Put them into .cache/templates/ (their SHA-256 is checked):
-  llama4_release.jinja    the release template of Hugging Face's converter; the same text is
-                          examples/tool_chat_template_llama4_json.jinja of vllm-project/vllm at c0d4a465
+The templates are not ours to commit. Put them into .cache/templates/ (their SHA-256 is checked),
+from examples/ of vllm-project/vllm:
+  llama4_release.jinja    tool_chat_template_llama4_json.jinja at c0d4a465; the same text as the
+                          release template in Hugging Face's converter
   llama4_json.jinja       the same file at 97ce4234
   llama4_vllm_json.jinja  the same file on main since 05e1fbfc5 (#16428)
-  llama4_pythonic.jinja   examples/tool_chat_template_llama4_pythonic.jinja on main since c91fe7b1b (#17917)
-They are rendered by transformers' own function. The wording of a template
-stands once in texts.json and as ⟦name⟧ in the prompts. Messages are written as the OpenAI surface has them; `for_template` makes
-of them what servers hand to templates (arguments as objects, pictures as {"type": "image"}).
+  llama4_pythonic.jinja   tool_chat_template_llama4_pythonic.jinja on main since c91fe7b1b (#17917)
+They are rendered by transformers' own function. The wording of a template stands once in
+texts.json and as ⟦name⟧ in the prompts. Messages are written as the OpenAI surface has them;
+`for_template` makes of them what servers hand to templates (arguments as objects, pictures as
+{"type": "image"}).
 """
 
 import copy
@@ -98,14 +100,15 @@ def before_tools(tree):
 def assigned(tree, name):
     for node in tree.find_all(nodes.Assign):
         if getattr(node.target, "name", "") == name:
-            yield "".join(c.value for c in node.node.find_all(nodes.Const) if isinstance(c.value, str)) or (
-                constant(node.node) or ""
-            )
+            inside = [c.value for c in node.node.find_all(nodes.Const) if isinstance(c.value, str)]
+            yield "".join(inside) or constant(node.node) or ""
 
 
 def texts_of(version, source):
-    tree = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]).parse(source)
-    texts = dict.fromkeys(["environment", "tools_in_system", "tools_in_user", "default_system", "tools_after"], "")
+    tree = jinja2.Environment(trim_blocks=True, lstrip_blocks=True,
+                              extensions=["jinja2.ext.loopcontrols"]).parse(source)
+    texts = dict.fromkeys(["environment", "tools_in_system", "tools_in_user", "default_system",
+                           "tools_after"], "")
     if version in ("release", "json"):
         texts["tools_in_system"], texts["tools_in_user"] = before_tools(tree)
         for node in tree.find_all(nodes.If):
@@ -113,7 +116,8 @@ def texts_of(version, source):
                 texts["environment"] = printed(node.body[0])
     elif version == "vllm_json":
         texts["tools_in_user"] = next(assigned(tree, "tool_lib_preamble"))
-        texts["default_system"] = [t for t in assigned(tree, "system_message") if len(t) > 60][0].removeprefix("content")
+        systems = [t for t in assigned(tree, "system_message") if len(t) > 60]
+        texts["default_system"] = systems[0].removeprefix("content")
     else:
         texts["default_system"] = [t for t in assigned(tree, "system_message") if len(t) > 60][0]
         for node in tree.find_all(nodes.If):
@@ -123,13 +127,14 @@ def texts_of(version, source):
     return texts
 
 
-# ---- the conversations; what templates lose or garble and herd does not is in src/text/chat_test.cc ----
+# ---- the conversations; what templates lose and herd does not is in src/text/chat_test.cc ----
 
 WEATHER = {
     "type": "function",
     "function": {
         "name": "get_weather",
-        "description": "Weather for a place; \"now\" or later. <b>bold</b> & 'quotes' \u2014 caf\u00e9 \U0001f326\ufe0f",
+        "description": "Weather for a place; \"now\" or later. <b>bold</b> & 'quotes' "
+        "\u2014 caf\u00e9 \U0001f326\ufe0f",
         "parameters": {
             "type": "object",
             "properties": {
@@ -143,11 +148,13 @@ WEATHER = {
         "strict": True,
     },
 }
-ADD = {"name": "add", "parameters": {"type": "object", "properties": {}, "required": []}, "x": [], "y": {}, "z": None}
+ADD = {"name": "add", "parameters": {"type": "object", "properties": {}, "required": []}, "x": [],
+       "y": {}, "z": None}
 NUMBERS = {
     "name": "numbers",
     "parameters": {
-        "default": [0, -1, 2**53, -(2**63), 2**64 - 1, 0.1, -2.5, 1e16, 1e15, 123456.789, 1e-4, 1e-5, 1.5e300, 5e-324, 1.0, -0.0],
+        "default": [0, -1, 2**53, -(2**63), 2**64 - 1, 0.1, -2.5, 1e16, 1e15, 123456.789, 1e-4,
+                    1e-5, 1.5e300, 5e-324, 1.0, -0.0],
         "deep": {"a": [[1, [2]], {"b": {"c": []}}]},
     },
 }
@@ -199,47 +206,69 @@ PARIS = call("get_weather", {"city": "Paris", "days": 2})
 
 CASES = {
     "one question": {"messages": [user("Hello")]},
-    "no generation prompt": {"messages": [user("Hello"), assistant("Hi.")], "add_generation_prompt": False},
+    "no generation prompt": {"messages": [user("Hello"), assistant("Hi.")],
+                             "add_generation_prompt": False},
     "system": {"messages": [system("You are a helpful assistant"), user("Hi")]},
     "system is trimmed": {"messages": [system(" \n\tBe brief.\u00a0\u3000\x1f\n "), user("Hi")]},
     "system list": {"messages": [system([text("  Be brief. ")]), user("Hi")]},
     "later system": {"messages": [user("a"), system(" not trimmed "), user("b")]},
     "two systems": {"messages": [system("first"), system(" second "), user("b")]},
-    "several turns": {"messages": [user("a"), assistant("b"), user("c"), assistant("d"), user("e")]},
+    "several turns": {"messages": [user("a"), assistant("b"), user("c"), assistant("d"),
+                                   user("e")]},
     "user twice": {"messages": [user("a"), user("b")]},
     "empty texts": {"messages": [user(""), assistant(""), user("")]},
     "white space kept": {"messages": [user("  a \n\n"), assistant("\n\n b\t"), user("\n")]},
     "newlines first": {"messages": [user("\n\nafter the header"), assistant(" x")]},
-    "unicode": {"messages": [system("Ответь по-русски \U0001f1f7\U0001f1fa"), user("日本語 \U0001f468\u200d\U0001f469\u200d\U0001f467 naïve \u0301 مرحبا")]},
-    "code": {"messages": [user("```python\nif x < 1 and y > 2 or \"&\" != '&amp;':\n\tpass\n```\r\n")]},
+    "unicode": {"messages": [system("Ответь по-русски \U0001f1f7\U0001f1fa"),
+                             user("日本語 \U0001f468\u200d\U0001f469\u200d\U0001f467 naïve \u0301 مرحبا")]},
+    "code": {"messages": [user("```python\nif x < 1 and y > 2 or \"&\" != '&amp;':\n"
+                               "\tpass\n```\r\n")]},
     "braces": {"messages": [user("{{ bos_token }} {% if %} {# no #} %s %d")]},
     "text list": {"messages": [user([text("one "), text(" two")]), assistant([text(" three ")])]},
     "empty list": {"messages": [user([]), assistant([])]},
     "image": {"messages": [user([IMAGE, text("What is this?")])]},
-    "image after text": {"messages": [user([text(" Look: "), HF_IMAGE, text(" and "), IMAGE, text("\n?")])]},
+    "image after text": {"messages": [user([text(" Look: "), HF_IMAGE, text(" and "), IMAGE,
+                                            text("\n?")])]},
     "images alone": {"messages": [user([IMAGE, IMAGE]), assistant("Two."), user([HF_IMAGE])]},
-    "images with system": {"messages": [system("See."), user([text("a"), IMAGE]), assistant("b"), user("c")]},
+    "images with system": {"messages": [system("See."), user([text("a"), IMAGE]), assistant("b"),
+                                        user("c")]},
     "tools": {"messages": [user("  Weather in Paris? \n")], "tools": [WEATHER]},
-    "tools with system": {"messages": [system(" Be brief. "), user("Weather?")], "tools": [WEATHER, ADD]},
-    "tools in system": {"messages": [system("Be brief."), user("Hi ")], "tools": [WEATHER, ADD], "tools_in_user_message": False},
-    "tools in system, list": {"messages": [system([text("Be brief. ")]), user([text(" Hi "), IMAGE])], "tools": [ADD], "tools_in_user_message": False},
+    "tools with system": {"messages": [system(" Be brief. "), user("Weather?")],
+                          "tools": [WEATHER, ADD]},
+    "tools in system": {"messages": [system("Be brief."), user("Hi ")], "tools": [WEATHER, ADD],
+                        "tools_in_user_message": False},
+    "tools in system, list": {"messages": [system([text("Be brief. ")]), user([text(" Hi "), IMAGE])],
+                              "tools": [ADD], "tools_in_user_message": False},
     "numbers in tools": {"messages": [user("1")], "tools": [NUMBERS]},
     "no tools in the list": {"messages": [system("x"), user("Hi")], "tools": []},
     "call": {"messages": [user("Weather in Paris?"), assistant("", PARIS)], "tools": [WEATHER]},
     "call without tools": {"messages": [user("Weather?"), assistant("", PARIS), tool("sunny")]},
-    "call and text": {"messages": [user("Weather?"), assistant(" Let me see. ", PARIS), tool("sunny")], "tools": [WEATHER]},
-    "call and list": {"messages": [user("Weather?"), assistant([text(" Let me "), text(" see. ")], PARIS), tool("sunny")], "tools": [WEATHER]},
-    "two calls": {"messages": [user("?"), assistant("", PARIS, call("add", {"a": 1, "b": -2.0}))], "tools": [WEATHER, ADD]},
-    "call without arguments": {"messages": [user("?"), assistant("", call("now", {}))], "tools": [ADD]},
-    "nested arguments": {"messages": [user("?"), assistant("", call("f", NESTED, False))], "tools": [ADD]},
-    "arguments as text": {"messages": [user("?"), assistant("", call("f", NESTED))], "tools": [ADD]},
-    "result": {"messages": [user("?"), assistant("", PARIS), tool("{\"temp\": 21.5, \"sky\": \"clear\"}")], "tools": [WEATHER]},
-    "result with quotes": {"messages": [user("?"), assistant("", PARIS), tool(" say \"hi\" \\ \n\t\x01 caf\u00e9 </b> ")]},
-    "result list": {"messages": [user("?"), assistant("", PARIS), tool([text(" a "), text("b\n")])]},
-    "results twice": {"messages": [user("?"), assistant("", PARIS, PARIS), tool("one"), tool("two"), assistant("Done."), user("ok")], "tools": [WEATHER]},
-    "ipython role": {"messages": [user("?"), assistant("", PARIS), {"role": "ipython", "content": "ok"}]},
+    "call and text": {"messages": [user("Weather?"), assistant(" Let me see. ", PARIS),
+                                   tool("sunny")], "tools": [WEATHER]},
+    "call and list": {"messages": [user("Weather?"),
+                                   assistant([text(" Let me "), text(" see. ")], PARIS),
+                                   tool("sunny")], "tools": [WEATHER]},
+    "two calls": {"messages": [user("?"), assistant("", PARIS, call("add", {"a": 1, "b": -2.0}))],
+                  "tools": [WEATHER, ADD]},
+    "call without arguments": {"messages": [user("?"), assistant("", call("now", {}))],
+                               "tools": [ADD]},
+    "nested arguments": {"messages": [user("?"), assistant("", call("f", NESTED, False))],
+                         "tools": [ADD]},
+    "arguments as text": {"messages": [user("?"), assistant("", call("f", NESTED))],
+                          "tools": [ADD]},
+    "result": {"messages": [user("?"), assistant("", PARIS),
+                            tool("{\"temp\": 21.5, \"sky\": \"clear\"}")], "tools": [WEATHER]},
+    "result with quotes": {"messages": [user("?"), assistant("", PARIS),
+                                        tool(" say \"hi\" \\ \n\t\x01 caf\u00e9 </b> ")]},
+    "result list": {"messages": [user("?"), assistant("", PARIS),
+                                 tool([text(" a "), text("b\n")])]},
+    "results twice": {"messages": [user("?"), assistant("", PARIS, PARIS), tool("one"), tool("two"),
+                                   assistant("Done."), user("ok")], "tools": [WEATHER]},
+    "ipython role": {"messages": [user("?"), assistant("", PARIS),
+                                  {"role": "ipython", "content": "ok"}]},
     "whole round": {
-        "messages": [system("Help."), user("Weather?"), assistant("", PARIS), tool("sunny, 21"), assistant("It is sunny."), user("Thanks!")],
+        "messages": [system("Help."), user("Weather?"), assistant("", PARIS), tool("sunny, 21"),
+                     assistant("It is sunny."), user("Thanks!")],
         "tools": [WEATHER, ADD, NUMBERS],
     },
 }
@@ -252,7 +281,9 @@ def for_template(messages):
             if isinstance(item["function"]["arguments"], str):
                 item["function"]["arguments"] = json.loads(item["function"]["arguments"])
         if isinstance(message["content"], list):
-            message["content"] = [{"type": "image"} if "image" in p["type"] else p for p in message["content"]]
+            message["content"] = [
+                {"type": "image"} if "image" in p["type"] else p for p in message["content"]
+            ]
         out.append(message)
     return out
 
@@ -287,7 +318,8 @@ def main():
                     prompt = prompt.replace(value, f"⟦{key}⟧")
             expected[version] = prompt
         cases.append({"name": name, **case, "expected": expected, "ids": ids})
-    (TARGET / "conversations.json").write_text(json.dumps(cases, indent=1, ensure_ascii=False) + "\n")
+    (TARGET / "conversations.json").write_text(json.dumps(cases, indent=1,
+                                                          ensure_ascii=False) + "\n")
     print(f"{len(cases)} conversations, {sum(len(c['expected']) for c in cases)} prompts")
 
 

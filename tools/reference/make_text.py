@@ -1,7 +1,7 @@
-"""Writes the expected values of the tokenizer tests, from HF tokenizers, tiktoken and Meta's own tokenizer.
+"""Writes the expected values of the tokenizer tests, from HF tokenizers, tiktoken and Meta's own.
 
-  tests/data/text/tokenizer.json   a small byte-level BPE with Llama 4's split, trained on the corpus (corpus.py)
-  tests/data/text/expected.json    hashes, one for each chunk of the corpus, of pieces and of token ids
+  tests/data/text/tokenizer.json  a small byte-level BPE with Llama 4's split, trained on corpus.py
+  tests/data/text/expected.json   hashes of pieces and token ids, one for each chunk of the corpus
 
 What each reference is asked, for every chunk:
   pieces    lengths in bytes of the pieces of Llama 4's split: Oniguruma inside HF tokenizers
@@ -10,8 +10,9 @@ What each reference is asked, for every chunk:
   parsed    the same as `small` with special tokens parsed (chunks that are UTF-8)
   ranked    the small vocabulary as tiktoken would use it
   meta      ids of Meta's tokenizer.model: tiktoken, as llama_models sets it up
-Bytes that are no UTF-8 reach the references as Python's surrogateescape makes them characters, one for each byte; the
-regex sees U+FFFD in their place (as tiktoken itself does), and the pieces are mapped back to bytes before merging.
+Bytes that are no UTF-8 reach the references as Python's surrogateescape makes them characters, one
+for each byte; the regex sees U+FFFD in their place (as tiktoken itself does), and the pieces are
+mapped back to bytes before merging.
 """
 
 import itertools
@@ -21,7 +22,16 @@ import pathlib
 import corpus
 import tiktoken
 from llama_models.llama4 import tokenizer as meta
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 DATA = corpus.DATA
 PATTERN = meta.Tokenizer.O200K_PATTERN
@@ -31,7 +41,8 @@ SPECIAL = (
     meta.BASIC_SPECIAL_TOKENS
     + meta.LLAMA4_TEXT_POST_TRAIN_SPECIAL_TOKENS[:14]
     + [t for t in meta.LLAMA4_VISION_SPECIAL_TOKENS[:13] if "reserved" not in t]
-    + ["<|reserved_special_token_0|>", "<|reserved_special_token_1|>", "<|reserved_special_token_2|>"]
+    + ["<|reserved_special_token_0|>", "<|reserved_special_token_1|>",
+       "<|reserved_special_token_2|>"]
 )
 
 
@@ -56,7 +67,10 @@ def train(chunks):
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=WORDS, initial_alphabet=list(ALPHABET.values()), special_tokens=[], show_progress=False
+        vocab_size=WORDS,
+        initial_alphabet=list(ALPHABET.values()),
+        special_tokens=[],
+        show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in SPECIAL])
@@ -103,18 +117,20 @@ def tiktoken_of(tokenizer):
     back = {c: b for b, c in ALPHABET.items()}
     words = without_special(tokenizer).get_vocab()
     ranks = {bytes(back[c] for c in word): i for word, i in words.items()}
-    return tiktoken.Encoding(name="small", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
+    return tiktoken.Encoding(name="small", pat_str=PATTERN, mergeable_ranks=ranks,
+                             special_tokens={})
 
 
 def short_strings(alphabet, length):
     return map("".join, itertools.product(alphabet, repeat=length))
 
 
-# Every short string over these has its split hashed: one of each class, and what the contractions need.
+# Every short string over these has its split hashed: one of each class, and for contractions.
 SHORT_ALPHABET = ["a", "B", "\u00aa", "\u0301", "1", " ", "\n", "!", "/", "'", "s", "\t"]
 
 # Leads, continuations and what belongs to neither.
-BAD_BYTES = [0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xE2, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5]
+BAD_BYTES = [0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xE2, 0xED,
+             0xEF, 0xF0, 0xF1, 0xF4, 0xF5]
 
 
 def bad_text(stream):
@@ -153,7 +169,9 @@ def main():
 
     short = [
         corpus.hash_of(
-            n for s in short_strings(SHORT_ALPHABET, length) for n in map(len, pieces_of(s.encode()))
+            len(piece)
+            for string in short_strings(SHORT_ALPHABET, length)
+            for piece in pieces_of(string.encode())
         )
         for length in range(1, 6)
     ]
@@ -161,7 +179,8 @@ def main():
 
     names = list(rows[0])
     with (DATA / "expected.json").open("w") as out:
-        head = {"short_alphabet": SHORT_ALPHABET, "short": short, "bad_bytes": BAD_BYTES, "replaced": replaced}
+        head = {"short_alphabet": SHORT_ALPHABET, "short": short, "bad_bytes": BAD_BYTES,
+                "replaced": replaced}
         out.write("{\n")
         for key, value in head.items():
             out.write(f"{json.dumps(key)}: {json.dumps(value)},\n")
