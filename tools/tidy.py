@@ -3,18 +3,18 @@
 
     tools/tidy.py                    look at the whole tree; exit status 1 if anything is found
     tools/tidy.py --build build      also compare with build/compile_commands.json
-    tools/tidy.py --lower-ratchet    write smaller numbers, where the tree got better, into tools/tidy_ratchet.json
+    tools/tidy.py --lower            write smaller numbers, where the tree got better, into tools/tidy_debts.json
 
 A rule is a generator over a Tree that yields (path, line, what is wrong and what to do instead). Rules about C++ are in
-tidy_cxx.py, rules about files and documents in tidy_files.py; this file holds the tree and the ratchet. Each rule has a
+tidy_cxx.py, rules about files and documents in tidy_files.py; this file holds the tree and the debts. Each rule has a
 test in tidy_test.py that plants a violation.
 """
 
 import argparse
 import functools
 import json
-import re
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from cxx_text import code_only, comments_of  # noqa: E402
 
-RATCHET = "tools/tidy_ratchet.json"
+# What is known and owed: "findings" counts findings by "file: rule", "file_lines" and "function_lines" grant what has
+# grown past the guide its present size. Numbers only go down.
+DEBTS = "tools/tidy_debts.json"
 TEXT_BYTES_MAX = 2_000_000  # larger files are data, whatever their name
 
 
@@ -34,8 +36,8 @@ class Tree:
     def __init__(self, files, compile_commands=None):
         self.files = files
         self.compile_commands = compile_commands  # paths that the build compiles, or None when there is no build
-        self.ratchet = json.loads(self.text(RATCHET) or "{}")
-        self.lowered = {}
+        self.debts = json.loads(self.text(DEBTS) or "{}")
+        self.lowered = {"findings": {}, "file_lines": {}, "function_lines": {}}
 
     @classmethod
     def of_directory(cls, root, build=None):
@@ -76,12 +78,12 @@ class Tree:
     def cxx(self, under=("src/", "tests/", "bench/", "fuzz/")):
         return self.paths(".cc", ".h", under=under)
 
-    def beyond_ratchet(self, list_name, key, value, limit):
-        """Whether `value` exceeds what the ratchet grants to `key`, or `limit` where it grants nothing."""
-        granted = self.ratchet.get(list_name, {}).get(key, limit)
-        if granted > limit:
-            self.lowered.setdefault(list_name, {})[key] = min(value, granted)
-        return value > granted
+    def granted(self, kind, key, value, limit):
+        """The size that `key` may have: `limit`, or what the debts grant. Notes the present `value` for --lower."""
+        granted = self.debts.get(kind, {}).get(key, limit)
+        if value > limit and granted > limit:
+            self.lowered[kind][key] = min(value, granted)
+        return granted
 
 
 def rules():
@@ -98,60 +100,39 @@ def rules():
 
 
 def findings(tree):
-    """["path:line: [rule] message"], sorted."""
-    out = []
+    """["path:line: [rule] message"], sorted, without those that are owed. A new finding is never covered by the debt of
+    another file or rule; where there are more than owed, all of that file and rule are shown."""
+    places = {}
     for name, rule in rules().items():
         for path, line, message in rule(tree):
-            out.append((path, line, f"{path}:{line}: [{name}] {message}"))
+            places.setdefault(f"{path}: {name}", []).append((path, line, f"{path}:{line}: [{name}] {message}"))
+    out = []
+    for place, found in places.items():
+        owed = tree.debts.get("findings", {}).get(place, 0)
+        if owed > 0:
+            tree.lowered["findings"][place] = min(len(found), owed)
+        if len(found) > owed:
+            out += found
     return [text for _, _, text in sorted(out)]
-
-
-def lower_ratchet(tree, root):
-    """Writes what the rules saw: numbers go down, entries that are no longer needed go away."""
-    lowered = {
-        name: {key: value for key, value in sorted(tree.lowered.get(name, {}).items()) if value > 0}
-        for name in tree.ratchet
-    }
-    (Path(root) / RATCHET).write_text(json.dumps(lowered, indent=2) + "\n")
-
-
-DEBTS = "tools/tidy_debts.json"
-
-
-def beyond_debts(found, debts):
-    """Findings beyond those that are known and owed: `debts` counts them by "file: rule". New ones are never covered by
-    old ones of another file or rule; of debts that were paid a line reminds."""
-    by_place = {}
-    for text in found:
-        file, rule = re.match(r"(.*?):\d+: \[(\w+)\]", text).groups()
-        by_place.setdefault(f"{file}: {rule}", []).append(text)
-    beyond = []
-    for place, texts in by_place.items():
-        if len(texts) > debts.get(place, 0):
-            beyond += texts
-    for place, owed in debts.items():
-        if len(by_place.get(place, [])) < owed:
-            print(f"tidy: {place} owes fewer than {owed} by now; lower it in {DEBTS}", file=sys.stderr)
-    return beyond
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--root", default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--build", default=None, help="build directory with compile_commands.json")
-    parser.add_argument("--lower-ratchet", action="store_true")
+    parser.add_argument("--lower", action="store_true", help="lower the debts to what is found")
     arguments = parser.parse_args()
     tree = Tree.of_directory(arguments.root, arguments.build)
     found = findings(tree)
-    if arguments.lower_ratchet:
-        lower_ratchet(tree, arguments.root)
-    debts = json.loads((Path(arguments.root) / DEBTS).read_text())
-    beyond = beyond_debts(found, debts)
-    for text in beyond:
+    if arguments.lower:
+        (Path(arguments.root) / DEBTS).write_text(json.dumps(tree.lowered, indent=2, sort_keys=True) + "\n")
+    for text in found:
         print(text)
-    print(f"tidy: {len(beyond)} findings in {len(tree.files)} files, {sum(debts.values())} known debts",
-          file=sys.stderr)
-    return 1 if beyond else 0
+    owed = sum(tree.debts.get("findings", {}).values())
+    if tree.lowered != {kind: tree.debts.get(kind, {}) for kind in tree.lowered}:
+        print("tidy: some debts are paid; run tools/tidy.py --lower", file=sys.stderr)
+    print(f"tidy: {len(found)} findings in {len(tree.files)} files, {owed} known debts", file=sys.stderr)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -247,23 +247,32 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.found("error_docs", files), [])
 
 
-class Ratchet(unittest.TestCase):
-    def tree(self, lines, granted):
-        ratchet = {"file_lines": {"src/base/a.cc": granted}}
-        return tree_of({"src/base/a.cc": "\n" * lines, tidy.RATCHET: json.dumps(ratchet)})
+class Debts(unittest.TestCase):
+    def tree(self, files, **debts):
+        return tree_of({**files, tidy.DEBTS: json.dumps(debts)})
 
-    def test_grants_what_is_there_and_nothing_more(self):
-        rule = tidy.rules()["file_length"]
-        self.assertEqual(list(rule(self.tree(700, 700))), [])
-        self.assertIn("at most 700", list(rule(self.tree(701, 700)))[0][2])
+    def test_grant_a_size_and_nothing_more(self):
+        def found(lines, granted):
+            return tidy.findings(self.tree({"src/base/a.cc": "\n" * lines}, file_lines={"src/base/a.cc": granted}))
+        self.assertEqual(found(700, 700), [])
+        self.assertIn("701 lines, at most 700", found(701, 700)[0])
 
-    def test_only_goes_down(self):
-        tree = self.tree(650, 700)
-        list(tidy.rules()["file_length"](tree))
-        self.assertEqual(tree.lowered, {"file_lines": {"src/base/a.cc": 650}})
-        tree = self.tree(800, 700)
-        list(tidy.rules()["file_length"](tree))
-        self.assertEqual(tree.lowered, {"file_lines": {"src/base/a.cc": 700}})
+    def test_cover_so_many_findings_of_one_file_and_rule(self):
+        owed = {"findings": {"src/ops/a.cc: throw": 2}}
+        self.assertEqual(tidy.findings(self.tree({"src/ops/a.cc": "throw 1;\n" * 2}, **owed)), [])
+        self.assertEqual(len(tidy.findings(self.tree({"src/ops/a.cc": "throw 1;\n" * 3}, **owed))), 3)
+        self.assertEqual(len(tidy.findings(self.tree({"src/ops/b.cc": "throw 1;\n"}, **owed))), 1)
+        self.assertEqual(len(tidy.findings(self.tree({"src/ops/a.cc": "throw 1;\nstd::rand();\n"}, **owed))), 1)
+
+    def test_only_go_down(self):
+        for lines, left in ((650, {"src/base/a.cc": 650}), (800, {"src/base/a.cc": 700}), (600, {})):
+            tree = self.tree({"src/base/a.cc": "\n" * lines}, file_lines={"src/base/a.cc": 700})
+            tidy.findings(tree)
+            self.assertEqual(tree.lowered["file_lines"], left)
+        for count, left in ((1, {"src/ops/a.cc: throw": 1}), (3, {"src/ops/a.cc: throw": 2}), (0, {})):
+            tree = self.tree({"src/ops/a.cc": "throw 1;\n" * count}, findings={"src/ops/a.cc: throw": 2})
+            tidy.findings(tree)
+            self.assertEqual(tree.lowered["findings"], left)
 
 
 if __name__ == "__main__":

@@ -174,9 +174,12 @@ TEST(ImageSize, HoldsTheLimitsOnPixelsAndSides) {
   };
   static_assert(limits::image_pixels_max == 40'000'000 && limits::image_side_max == 16'384);
   EXPECT_EQ(code(8000, 5000), "");                 // 40,000,000
-  EXPECT_EQ(code(6299, 6350), "");                 // 39,998,650
-  EXPECT_EQ(code(6451, 6201), "image_too_large");  // 40,002,651
-  EXPECT_EQ(code(7001, 5714), "image_too_large");  // 40,003,714
+  EXPECT_EQ(code(6777, 5902), "");                 // 39,997,854
+  EXPECT_EQ(code(5437, 7357), "image_too_large");  // 40,000,009
+  // 40,000,001 has no factors that are sides, so that the message must tell which limit was hit.
+  EXPECT_NE(check_image_size(40'000'000, 1).error().message.find("a side of"), std::string::npos);
+  EXPECT_EQ(check_image_size(40'000'001, 1).error().message,
+            "40000001x1 pixels are 40.000001 MP, limit 40 MP");
   EXPECT_EQ(code(16383, 1), "");
   EXPECT_EQ(code(16384, 1), "");
   EXPECT_EQ(code(16385, 1), "image_too_large");

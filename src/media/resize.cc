@@ -63,6 +63,7 @@ Filter triangle(std::int64_t source, std::int64_t target) {
   return filter;
 }
 
+// Rounded weights may add to a little more than one; up to 16,384 taps that is too little to reach 256, beyond it not.
 std::uint8_t rounded(std::int32_t sum) {
   return static_cast<std::uint8_t>(std::min(sum >> fraction_bits, 255));
 }
