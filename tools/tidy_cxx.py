@@ -14,7 +14,7 @@ LAYERS = [
     ["base"],
     ["tensor"],
     ["quant", "text", "media", "grammar", "checkpoint"],
-    ["kernels", "comm"],
+    ["kernels", "comm", "world"],
     ["ops"],
     ["nn"],
     ["llama4"],
