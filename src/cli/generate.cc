@@ -10,11 +10,10 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "cli/command.h"
-#include "cli/conversation_file.h"
 #include "cli/flags.h"
-#include "cli/media_input.h"
 #include "cli/model_arguments.h"
 #include "cli/output.h"
+#include "cli/text_prompt.h"
 #include "engine/bundle.h"
 
 namespace herd::cli {
@@ -51,29 +50,6 @@ Result<std::string> all_of_stdin() {
   return text;
 }
 
-Result<engine::Prompt> prompt_of(const Options& options, const engine::Bundle& bundle) {
-  HERD_TRY(const std::vector<media::Image> images, read_images(options.image));
-  if (options.raw) {
-    // Pictures first, then the text: the order in which the chat format puts them too.
-    engine::Prompt prompt = bundle.raw_prompt("");
-    for (const media::Image& image : images) {
-      HERD_TRY(media::Tiles tiles, bundle.cut(image));
-      HERD_TRY_VOID(bundle.append_picture(prompt, std::move(tiles)));
-    }
-    bundle.tokenizer.append(options.prompt, text::SpecialTokens::as_text, prompt.tokens);
-    return prompt;
-  }
-  text::Conversation conversation;
-  if (!options.system.empty())
-    conversation.messages.push_back(text_message(text::Role::system, options.system));
-  text::Message user = text_message(text::Role::user, options.prompt);
-  for (const std::string& path : options.image)
-    user.parts.insert(user.parts.end() - 1, {text::ContentPart::Kind::image, path});
-  user.parts_listed = !images.empty();
-  conversation.messages.push_back(std::move(user));
-  return bundle.chat_prompt(conversation, images);
-}
-
 json::object document(const engine::Answer& answer, double load_ms) {
   json::array tokens(answer.tokens.begin(), answer.tokens.end());
   return {{"text", answer.text},
@@ -87,6 +63,14 @@ json::object document(const engine::Answer& answer, double load_ms) {
             {"decode_ms", answer.decode_ms},
             {"prefill_tps", answer.prefill_tps()},
             {"decode_tps", answer.decode_tps()}}}};
+}
+
+Result<engine::Prompt> prompt_of(const Options& options, const engine::Bundle& bundle) {
+  return make_prompt({.text = options.prompt,
+                      .images = options.image,
+                      .system = options.system,
+                      .chat = !options.raw},
+                     bundle);
 }
 
 }  // namespace

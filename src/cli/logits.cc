@@ -11,6 +11,7 @@
 #include "cli/media_input.h"
 #include "cli/model_arguments.h"
 #include "cli/output.h"
+#include "cli/text_prompt.h"
 #include "engine/bundle.h"
 
 namespace herd::cli {
@@ -19,6 +20,7 @@ namespace {
 struct LogitsOptions {
   std::optional<std::string> tokens = {};
   std::optional<std::string> prompt = {};
+  bool chat = false;
   std::vector<std::string> image = {};
   std::optional<std::string> out = {};
   bool json = false;
@@ -28,6 +30,8 @@ struct LogitsOptions {
     return option_list(
         option("tokens", &O::tokens, "the prompt as ids: 200000,13,14"),
         option("prompt", &O::prompt, "the prompt as text; begin-of-text comes first"),
+        option("chat", &O::chat,
+               "--prompt is a user's message, in the model's chat format up to the answer"),
         option("image", &O::image,
                "a picture: in front of the text of --prompt, or where --tokens has "
                "places for its vectors; may be repeated"),
@@ -52,27 +56,13 @@ Result<std::vector<std::int32_t>> parse_tokens(std::string_view text) {
   }
 }
 
-// Begin-of-text, the pictures, then the text, as `herd generate --raw` does.
-Result<engine::Prompt> prompt_of_text(std::string_view text,
-                                      const std::vector<media::Image>& images,
-                                      const fs::path& directory, const llama4::Config& config) {
-  HERD_TRY(const engine::Bundle bundle, engine::Bundle::open(directory, config));
-  engine::Prompt prompt = bundle.raw_prompt("");
-  for (const media::Image& image : images) {
-    HERD_TRY(media::Tiles tiles, bundle.cut(image));
-    HERD_TRY_VOID(bundle.append_picture(prompt, std::move(tiles)));
-  }
-  bundle.tokenizer.append(text, text::SpecialTokens::as_text, prompt.tokens);
-  return prompt;
-}
-
 // The vectors of the pictures take the places of the tokens that stand for them, in order; as many.
-Result<engine::Prompt> prompt_of_tokens(std::string_view list,
-                                        const std::vector<media::Image>& images,
-                                        const fs::path& directory, const llama4::Config& config) {
+Result<engine::Prompt> prompt_of_tokens(const LogitsOptions& options, const fs::path& directory,
+                                        const llama4::Config& config) {
   engine::Prompt prompt;
-  HERD_TRY(prompt.tokens, parse_tokens(list));
-  if (images.empty()) return prompt;
+  HERD_TRY(prompt.tokens, parse_tokens(*options.tokens));
+  if (options.image.empty()) return prompt;
+  HERD_TRY(const std::vector<media::Image> images, read_images(options.image));
   if (!config.vision)
     return fail(Code::conversation_invalid, "a picture was given, but this model sees only text");
   HERD_TRY(const media::PreprocessOptions cut, engine::picture_options(directory, *config.vision));
@@ -96,9 +86,10 @@ Result<engine::Prompt> prompt_of_tokens(std::string_view list,
 Result<engine::Prompt> prompt_of(const LogitsOptions& options, const std::string& model) {
   HERD_TRY(const fs::path directory, find_model(model));
   HERD_TRY(const llama4::Config config, llama4::read_config(directory));
-  HERD_TRY(const std::vector<media::Image> images, read_images(options.image));
-  return options.tokens ? prompt_of_tokens(*options.tokens, images, directory, config)
-                        : prompt_of_text(*options.prompt, images, directory, config);
+  if (options.tokens) return prompt_of_tokens(options, directory, config);
+  HERD_TRY(const engine::Bundle bundle, engine::Bundle::open(directory, config));
+  return make_prompt({.text = *options.prompt, .images = options.image, .chat = options.chat},
+                     bundle);
 }
 
 }  // namespace
@@ -118,6 +109,9 @@ Result<int> logits(Arguments arguments) {
                           fmt::format("herd logits: {} of --tokens and --prompt",
                                       options.tokens ? "both" : "neither"),
                           "give the prompt as ids, --tokens 1,2,3, or as text, --prompt 'Hello'");
+  if (options.chat && !options.prompt)
+    return fail_with_hint(Code::usage, "herd logits: --chat without --prompt",
+                          "ids are taken as they are; give the message as --prompt 'Hello'");
   if (!options.out)
     return fail_with_hint(Code::usage, "herd logits: --out is missing", "--out logits.npy");
   HERD_TRY(const engine::Prompt prompt, prompt_of(options, model.model));

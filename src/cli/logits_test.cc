@@ -106,14 +106,85 @@ TEST(Logits, TakeTextAsItsTokens) {
   ASSERT_EQ(ids.status, 0) << ids.err;
   std::vector<std::int64_t> tokens{1024};  // begin-of-text
   const json::value list = document_of(ids);
-  for (const json::value& id : list.as_array())
-    tokens.push_back(id.to_number<std::int64_t>());
+  for (const json::value& id : list.as_array()) tokens.push_back(id.to_number<std::int64_t>());
   EXPECT_EQ(document_of(text).at("shape").at(0), tokens.size());
   ASSERT_EQ(
       run_herd({"logits", "models/cria", "--tokens", listed(tokens), "--out", scratch / "ids.npy"})
           .status,
       0);
   EXPECT_EQ(read_npy(scratch / "text.npy").numbers, read_npy(scratch / "ids.npy").numbers);
+}
+
+// With --chat the prompt is what `herd render` makes of the same message, pictures and all.
+TEST(Logits, TakeAMessageInTheChatFormat) {
+  const TemporaryDirectory scratch;
+  const std::string picture = fs::path(test_model("vision")) / "case0.image0.png";
+  for (const std::vector<std::string>& pictures : {std::vector<std::string>{}, {picture}}) {
+    std::vector<std::string> line{"logits", "models/cria", "--prompt", " Hello <|eot|>",
+                                  "--chat", "--json",      "--out",    scratch / "chat.npy"};
+    json::array content;
+    for (const std::string& path : pictures) {
+      line.insert(line.end(), {"--image", path});
+      content.push_back(json::object{{"type", "image"}, {"image", path}});
+    }
+    content.push_back(json::object{{"type", "text"}, {"text", " Hello <|eot|>"}});
+    const Ran ran = run_herd(line);
+    ASSERT_EQ(ran.status, 0) << ran.err;
+
+    const json::value messages = json::array{json::object{{"role", "user"}, {"content", content}}};
+    ASSERT_TRUE(write_file(scratch / "messages.json", std::string_view(json::serialize(messages))));
+    const Ran rendered = run_herd({"render", "models/cria", scratch / "messages.json", "--json"});
+    ASSERT_EQ(rendered.status, 0) << rendered.err;
+    std::vector<std::int64_t> tokens;
+    constexpr std::int64_t image = 1053, image_start = 1043, patch = 1055, image_end = 1044;
+    const json::value ids = document_of(rendered);
+    for (const json::value& id : ids.at("ids").as_array()) {
+      if (id != image) {
+        tokens.push_back(id.to_number<std::int64_t>());
+        continue;
+      }
+      // The picture is one tile: <|image_start|><|image|>, a vector for each of its 16 places, <|image_end|>.
+      tokens.insert(tokens.end(), {image_start, image});
+      tokens.insert(tokens.end(), 16, patch);
+      tokens.push_back(image_end);
+    }
+    std::vector<std::string> by_id{"logits",       "models/cria", "--tokens",
+                                   listed(tokens), "--out",       scratch / "ids.npy"};
+    for (const std::string& path : pictures) by_id.insert(by_id.end(), {"--image", path});
+    const Ran again = run_herd(by_id);
+    ASSERT_EQ(again.status, 0) << again.err;
+    EXPECT_EQ(document_of(ran).at("shape").at(0), tokens.size());
+    EXPECT_EQ(read_npy(scratch / "chat.npy").numbers, read_npy(scratch / "ids.npy").numbers);
+  }
+  const Ran no_prompt =
+      run_herd({"logits", "models/cria", "--tokens", "1", "--chat", "--out", scratch / "x.npy"});
+  EXPECT_EQ(no_prompt.status, 2);
+  EXPECT_THAT(no_prompt.err, HasSubstr("--chat without --prompt"));
+}
+
+// Pictures before the text of --prompt are those before the same ids.
+TEST(Logits, SeePicturesInFrontOfText) {
+  const TemporaryDirectory scratch;
+  const std::string picture = fs::path(test_model("vision")) / "case0.image0.png";
+  const Ran text = run_herd({"logits", "models/cria", "--prompt", "Hi", "--image", picture, "--out",
+                             scratch / "text.npy", "--json"});
+  ASSERT_EQ(text.status, 0) << text.err;
+  const Ran ids = run_herd({"tokenize", "models/cria"}, "Hi");
+  std::string tokens = "1024,1043,1053";
+  for (int i = 0; i < 16; ++i) tokens += ",1055";
+  tokens += ",1044";
+  const json::value list = document_of(ids);
+  for (const json::value& id : list.as_array())
+    tokens += fmt::format(",{}", id.to_number<std::int64_t>());
+  const Ran by_id = run_herd({"logits", "models/cria", "--tokens", tokens, "--image", picture,
+                              "--out", scratch / "ids.npy"});
+  ASSERT_EQ(by_id.status, 0) << by_id.err;
+  const auto seen = read_npy(scratch / "text.npy").numbers;
+  EXPECT_EQ(seen, read_npy(scratch / "ids.npy").numbers);
+  const Ran blind =
+      run_herd({"logits", "models/cria", "--tokens", tokens, "--out", scratch / "blind.npy"});
+  ASSERT_EQ(blind.status, 0) << blind.err;
+  EXPECT_NE(seen, read_npy(scratch / "blind.npy").numbers);
 }
 
 TEST(Logits, RefuseWhatIsNoPrompt) {
