@@ -183,15 +183,17 @@ ChatTexts vllm_json_texts(const std::vector<Tag>& tags) {
   return texts;
 }
 
-// Structures of the published templates: HF's converter (release), vLLM's examples (the others).
+// Structures of the published templates: HF's converter (release), vLLM's examples (the next three); and of
+// models/cria's, which is our own (tools/reference/make_cria.py) and prints what the release prints.
 struct Known {
   std::uint64_t structure;
   ChatVersion version;
 };
-constexpr std::array<Known, 4> known_structures{{{0x60e313eb05e2562a, ChatVersion::release},
+constexpr std::array<Known, 5> known_structures{{{0x60e313eb05e2562a, ChatVersion::release},
                                                  {0x3285786530b8aae2, ChatVersion::json},
                                                  {0xffc319603ece6467, ChatVersion::vllm_json},
-                                                 {0x5e6d40925ae111aa, ChatVersion::pythonic}}};
+                                                 {0x5e6d40925ae111aa, ChatVersion::pythonic},
+                                                 {0xfd8cc254580f2f48, ChatVersion::release}}};
 
 std::optional<ChatVersion> resembled(std::string_view jinja) {
   const auto has = [&](std::string_view part) {

@@ -37,6 +37,20 @@ TEST(ChatTemplate, ReadsTheWordingOutOfTheLiterals) {
   EXPECT_EQ(format.texts.tools_in_user, "These can be called: \"all\" of them.\n\n");
 }
 
+// models/cria's template is our own; make_chat.py shows that it prints what the release prints.
+TEST(ChatTemplate, KnowsTheOneThatHerdCarries) {
+  const auto format = read_chat_format(fs::path(HERD_ROOT) / "models/cria");
+  ASSERT_TRUE(format) << to_string(format.error());
+  EXPECT_EQ(format->version, ChatVersion::release);
+  EXPECT_EQ(format->note, "");
+  const json::value all = *read_json(HERD_ROOT "/tests/data/chat/texts.json");
+  const json::value& texts = all.at("cria");
+  EXPECT_EQ(format->texts.environment, "");
+  EXPECT_EQ(format->texts.tools_in_system, std::string(texts.at("tools_in_system").as_string()));
+  EXPECT_EQ(format->texts.tools_in_user, std::string(texts.at("tools_in_user").as_string()));
+  EXPECT_THAT(format->texts.tools_in_user, HasSubstr("These functions can be called"));
+}
+
 TEST(ChatTemplate, SaysSoWhenItIsNotKnown) {
   for (const std::string_view text :
        {"", "{{ messages }}", "{% for m in messages %}<|im_start|>{{ m.content }}{% endfor %}",

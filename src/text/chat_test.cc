@@ -56,9 +56,9 @@ std::string rendered(ChatVersion version, std::string_view messages,
 std::int32_t image_token() { return *testing::small_tokenizer().special("<|image|>"); }
 
 // The prompt of a golden case; its ⟦names⟧ replaced by the wording they stand for.
-std::string expected_prompt(const json::value& golden, ChatVersion version) {
-  std::string text(golden.at("expected").at(name_of(version)).as_string());
-  const ChatTexts texts = texts_of(version);
+std::string expected_prompt(const json::value& golden, std::string_view format,
+                            const ChatTexts& texts) {
+  std::string text(golden.at("expected").at(format).as_string());
   for (const auto& [name, wording] :
        {std::pair<std::string, std::string>("environment", texts.environment),
         {"tools_in_system", texts.tools_in_system},
@@ -72,6 +72,10 @@ std::string expected_prompt(const json::value& golden, ChatVersion version) {
 TEST(Chat, RendersWhatThePublishedTemplatesRender) {
   const json::value cases = data("conversations.json");
   ASSERT_GE(cases.as_array().size(), 40u);
+  auto format = read_chat_format(fs::path(HERD_ROOT) / "models/cria");
+  ASSERT_TRUE(format);
+  const auto cria = ChatRenderer::create(testing::small_tokenizer(), *std::move(format));
+  ASSERT_TRUE(cria);
   for (const json::value& golden : cases.as_array()) {
     const json::value* in_user = find(golden, "tools_in_user_message");
     const json::value* generate = find(golden, "add_generation_prompt");
@@ -79,15 +83,16 @@ TEST(Chat, RendersWhatThePublishedTemplatesRender) {
                                 .tools_in_user_message = in_user == nullptr || in_user->as_bool()};
     const auto read = parse_conversation(golden);
     ASSERT_TRUE(read) << golden.at("name") << to_string(read.error());
-    for (const ChatVersion version : published) {
-      const auto prompt = renderer(version).render(*read, options);
-      ASSERT_TRUE(prompt) << golden.at("name") << to_string(prompt.error());
-      EXPECT_EQ(prompt->text, expected_prompt(golden, version))
-          << golden.at("name") << " as " << name_of(version);
+    const auto check = [&](const ChatRenderer& with, std::string_view name) {
+      SCOPED_TRACE(fmt::format("{} as {}", json::serialize(golden.at("name")), name));
+      const auto prompt = with.render(*read, options);
+      ASSERT_TRUE(prompt) << to_string(prompt.error());
+      EXPECT_EQ(prompt->text, expected_prompt(golden, name, with.format().texts));
       EXPECT_EQ(fmt::format("{:016x}", testing::hash_of(prompt->ids(image_token()))),
-                golden.at("ids").at(name_of(version)).as_string())
-          << golden.at("name") << " as " << name_of(version);
-    }
+                golden.at("ids").at(name).as_string());
+    };
+    for (const ChatVersion version : published) check(renderer(version), name_of(version));
+    check(*cria, "cria");
   }
 }
 

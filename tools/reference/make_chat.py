@@ -7,8 +7,9 @@ from examples/ of vllm-project/vllm:
   llama4_json.jinja       the same file at 97ce4234
   llama4_vllm_json.jinja  the same file on main since 05e1fbfc5 (#16428)
   llama4_pythonic.jinja   tool_chat_template_llama4_pythonic.jinja on main since c91fe7b1b (#17917)
-They are rendered by transformers' own function. The wording of a template stands once in
-texts.json and as ⟦name⟧ in the prompts. Messages are written as the OpenAI surface has them;
+models/cria brings a fifth of our own, the release format in other code. They are rendered by
+transformers' own function. The wording of a template stands once in texts.json and as ⟦name⟧ in the
+prompts. Messages are written as the OpenAI surface has them;
 `for_template` makes of them what servers hand to templates (arguments as objects, pictures as
 {"type": "image"}).
 """
@@ -46,6 +47,7 @@ def load_templates():
         if found != wanted:
             sys.exit(f"{path}: SHA-256 {found}, wanted {wanted}")
         out[name] = path.read_text()
+    out["cria"] = json.loads((ROOT / "models/cria/tokenizer_config.json").read_text())["chat_template"]
     return out
 
 
@@ -109,7 +111,7 @@ def texts_of(version, source):
                               extensions=["jinja2.ext.loopcontrols"]).parse(source)
     texts = dict.fromkeys(["environment", "tools_in_system", "tools_in_user", "default_system",
                            "tools_after"], "")
-    if version in ("release", "json"):
+    if version in ("release", "json", "cria"):
         texts["tools_in_system"], texts["tools_in_user"] = before_tools(tree)
         for node in tree.find_all(nodes.If):
             if printed(node.body[0]).startswith("Environment"):

@@ -65,32 +65,60 @@ SPECIAL = [
     *("image", "vision_reserved_special_token_6", "patch"),
 ]
 STOPS = ("end_of_text", "eom", "eot")
+# The release format of Llama 4 in words and code of our own. src/text/chat_template.cc knows its structure;
+# make_chat.py renders every golden conversation with it. It also keeps what the published template loses: tools without
+# a system message, and lists as the first user message.
 CHAT_TEMPLATE = """\
 {%- macro body(content) -%}
-  {%- if content is string -%}{{- content -}}{%- else -%}
+  {%- if content is string -%}{{- content -}}
+  {%- elif content is not none -%}
     {%- for part in content -%}
       {%- if part['type'] == 'image' -%}{{- '<|image|>' -}}
       {%- elif part['type'] == 'text' -%}{{- part['text'] -}}{%- endif -%}
     {%- endfor -%}
   {%- endif -%}
 {%- endmacro -%}
+{%- macro header(role) -%}{{- '<|header_start|>' + role + '<|header_end|>\\n\\n' -}}{%- endmacro -%}
+{%- set tools = custom_tools | default(tools) | default(none) -%}
+{%- set in_user = tools is not none and tools_in_user_message | default(true) -%}
+{%- set in_system = tools is not none and not in_user -%}
+{%- set state = namespace(tools_shown=not in_user) -%}
 {{- bos_token -}}
-{%- for message in messages -%}
-  {%- set role = 'ipython' if message['role'] in ('tool', 'ipython') else message['role'] -%}
-  {{- '<|header_start|>' + role + '<|header_end|>\\n\\n' -}}
-  {%- if role == 'ipython' -%}{{- message['content'] | tojson -}}
+{%- set systems = messages[:1] | selectattr('role', 'equalto', 'system') | list -%}
+{%- if systems or in_system -%}
+  {{- header('system') -}}
+  {%- if in_system -%}
+    {{- 'These functions can be called; each is described in JSON. To call one, answer with nothing but ' -}}
+    {{- '{"name": its name, "parameters": an object with its arguments}.\\n\\n' -}}
+    {%- for t in tools -%}{{- t | tojson(indent=4) + '\\n\\n' -}}{%- endfor -%}
+  {%- endif -%}
+  {%- for message in systems -%}{{- body(message['content']) | trim -}}{%- endfor -%}
+  {{- '<|eot|>' -}}
+{%- endif -%}
+{%- for message in messages[systems | length:] -%}
+  {%- if message['role'] in ('tool', 'ipython') -%}
+    {{- header('ipython') + message['content'] | tojson -}}
   {%- elif message['tool_calls'] -%}
-    {{- '<|python_start|>' + body(message['content']) + '<|python_end|>' -}}
+    {{- header('assistant') + '<|python_start|>' + body(message['content']) + '<|python_end|>' -}}
     {%- for call in message['tool_calls'] -%}
       {{- '{"name": "' + call['function']['name'] + '", "parameters": ' -}}
       {{- call['function']['arguments'] | tojson + '}' -}}
     {%- endfor -%}
-  {%- elif role == 'system' and loop.first -%}{{- body(message['content']) | trim -}}
-  {%- else -%}{{- body(message['content']) -}}
+  {%- elif message['role'] == 'user' and not state.tools_shown -%}
+    {{- header('user') -}}
+    {%- set state.tools_shown = true -%}
+    {{- 'These functions can be called; each is described in JSON. To call one, answer with nothing but ' -}}
+    {{- '{"name": its name, "parameters": an object with its arguments}.\\n\\n' -}}
+    {%- for t in tools -%}{{- t | tojson(indent=4) + '\\n\\n' -}}{%- endfor -%}
+    {{- body(message['content']) | trim -}}
+  {%- else -%}{{- header(message['role']) + body(message['content']) -}}
   {%- endif -%}
   {{- '<|eot|>' -}}
 {%- endfor -%}
-{%- if add_generation_prompt -%}{{- '<|header_start|>assistant<|header_end|>\\n\\n' -}}{%- endif -%}
+{%- if not state.tools_shown -%}
+  {{- raise_exception('no user message, which the definitions of the tools would go into') -}}
+{%- endif -%}
+{%- if add_generation_prompt -%}{{- header('assistant') -}}{%- endif -%}
 """
 CARD = """\
 ---
