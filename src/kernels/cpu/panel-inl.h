@@ -91,10 +91,11 @@ HWY_INLINE void pack_x(const float* from, std::int64_t count, float* HWY_RESTRIC
   if (k < count) hn::Store(load_part(from + k, count - k), d, to + k);
 }
 
-// y[r, o] (+)= sum over k < steps of x[r, k] * panel[k, o], for R rows and the first `outs` outputs of the panel.
+// y[r, o] (+)= sum over k < steps of x[r, k] * panel[k, o], for R rows and all outputs of the panel. Nothing is called
+// while the sums live: a call anywhere in the function makes compilers keep them in memory, from the first to the last.
 template <int R>
-void tile(const float* HWY_RESTRICT x, const float* HWY_RESTRICT panel, std::int64_t steps,
-          float* HWY_RESTRICT y, std::int64_t y_stride, std::int64_t outs, bool add) {
+void whole_tile(const float* HWY_RESTRICT x, const float* HWY_RESTRICT panel, std::int64_t steps,
+                float* HWY_RESTRICT y, std::int64_t y_stride, bool add) {
   const F32 d;
   Few<Few<V32, panel_vectors>, R> sum;
   HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int v = 0; v < panel_vectors; ++v)
@@ -110,19 +111,24 @@ void tile(const float* HWY_RESTRICT x, const float* HWY_RESTRICT panel, std::int
           hn::MulAdd(input, weight[v], sum[r][v]);
     }
   }
-
-  if (outs == panel_width) {
-    HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int v = 0; v < panel_vectors; ++v) {
-      float* to = y + r * y_stride + v * lanes;
-      hn::StoreU(add ? hn::Add(hn::LoadU(d, to), sum[r][v]) : sum[r][v], d, to);
-    }
-    return;
-  }
   HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int v = 0; v < panel_vectors; ++v) {
     float* to = y + r * y_stride + v * lanes;
-    const std::int64_t n = std::clamp<std::int64_t>(outs - v * lanes, 0, lanes);
-    if (n > 0) store_part(add ? hn::Add(load_part(to, n), sum[r][v]) : sum[r][v], to, n);
+    hn::StoreU(add ? hn::Add(hn::LoadU(d, to), sum[r][v]) : sum[r][v], d, to);
   }
+}
+
+// The same for the first `outs` outputs of the panel.
+template <int R>
+void tile(const float* HWY_RESTRICT x, const float* HWY_RESTRICT panel, std::int64_t steps,
+          float* HWY_RESTRICT y, std::int64_t y_stride, std::int64_t outs, bool add) {
+  if (outs == panel_width) return whole_tile<R>(x, panel, steps, y, y_stride, add);
+  HWY_ALIGN float whole[static_cast<std::size_t>(R * panel_width)];
+  whole_tile<R>(x, panel, steps, whole, panel_width, false);
+  for (std::int64_t r = 0; r < R; ++r)
+    for (std::int64_t o = 0; o < outs; ++o) {
+      float& to = y[r * y_stride + o];
+      to = add ? to + whole[r * panel_width + o] : whole[r * panel_width + o];
+    }
 }
 
 using TileFunction = void (*)(const float*, const float*, std::int64_t, float*, std::int64_t,
