@@ -85,7 +85,7 @@ TEST_P(Determinism, SameBitsInAnyBatchFromOneTo64Sequences) {
     caches.push_back(std::move(*nn::KvCache::create(shape, 256)));
     for (const std::int32_t& token : prompts.back()) {
       ctx.arena.reset();
-      nn::Batch batch;
+      nn::CachedBatch batch;
       batch.add(caches.back(), {&token, 1});
       batch.want_last();
       const auto logits = loaded->model().forward(ctx, batch).as<float>();
@@ -95,7 +95,7 @@ TEST_P(Determinism, SameBitsInAnyBatchFromOneTo64Sequences) {
   // Together: forget the last token of the first n and run those n rows in one batch.
   for (std::size_t n = 1; n <= sequences_max; n += n < 9 ? 1 : 11) {
     ctx.arena.reset();
-    nn::Batch batch;
+    nn::CachedBatch batch;
     for (std::size_t s = 0; s < n; ++s) {
       const std::int64_t before = caches[s].length() - 1;
       ASSERT_TRUE(caches[s].can_rewind_to(before) || before == 0);

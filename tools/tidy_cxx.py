@@ -18,7 +18,8 @@ LAYERS = [
     ["ops"],
     ["nn"],
     ["llama4"],
-    ["engine", "train"],
+    ["engine"],
+    ["train"],
     ["server", "eval"],
     ["cli"],
 ]

@@ -96,7 +96,7 @@ Result<std::span<const float>> Session::step(std::int32_t token) {
     return fail(Code::context_length_exceeded, "the context of {} tokens is full",
                 cache_.context());
   ctx_->arena.reset();
-  nn::Batch batch;
+  nn::CachedBatch batch;
   batch.add(cache_, {&token, 1});
   batch.want_last();
   keys_.push_back(static_cast<std::uint64_t>(static_cast<std::uint32_t>(token)));
@@ -144,7 +144,7 @@ std::int64_t Session::end_of_piece(std::int64_t begin, std::int64_t end) const {
 Tensor Session::run_piece(const Prompt& prompt, const Seen& seen, std::int64_t begin,
                           std::int64_t end, bool all_rows, bool last_row) {
   ctx_->arena.reset();
-  nn::Batch batch;
+  nn::CachedBatch batch;
   batch.add(cache_,
             std::span(prompt.tokens)
                 .subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "kernels/table_grad.h"
 #include "tensor/dtype.h"
 #include "tensor/matrix.h"
 
@@ -189,6 +190,19 @@ struct KernelTable {
   void (*top_k)(const TopKArgs&, const Lane&) = nullptr;
   void (*sigmoid)(const SigmoidArgs&, const Lane&) = nullptr;
   void (*scale_rows)(const ScaleRowsArgs&, const Lane&) = nullptr;
+
+  // table_grad.h: training.
+  void (*weight_grad)(const WeightGradArgs&, const Lane&) = nullptr;
+  void (*rms_norm_grad)(const RmsNormGradArgs&, const Lane&) = nullptr;
+  void (*layer_norm_grad)(const LayerNormGradArgs&, const Lane&) = nullptr;
+  void (*silu_mul_grad)(const SiluMulGradArgs&, const Lane&) = nullptr;
+  void (*gelu_grad)(const GeluGradArgs&, const Lane&) = nullptr;
+  void (*attend_grad)(const AttendGradArgs&, const Lane&) = nullptr;
+  void (*gather_scaled_grad)(const GatherScaledGradArgs&, const Lane&) = nullptr;
+  void (*scatter_rows)(const ScatterRowsArgs&, const Lane&) = nullptr;
+  void (*cross_entropy)(const CrossEntropyArgs&, const Lane&) = nullptr;
+  void (*adamw)(const AdamWArgs&, const Lane&) = nullptr;
+  void (*sum_squares)(const SumSquaresArgs&, const Lane&) = nullptr;
 };
 
 // Scalar, sums in float64, every entry: the definition of each kernel.

@@ -55,7 +55,7 @@ TEST(Batch, GivesEveryRowTheKeysOfItsChunkOrOfAllThePast) {
   for (std::int64_t p = 0; p < 200;) {
     const std::int64_t count = std::min<std::int64_t>(1 + p % 5, chunk - p % chunk);
     const std::vector<std::int32_t> tokens(static_cast<std::size_t>(count), 1);
-    nn::Batch batch;
+    nn::CachedBatch batch;
     batch.add(*cache, tokens);
     Tensor kv = ctx.empty({count, 1, 2});
     const Keys local = batch.keys(ctx, 0, kv, kv), global = batch.keys(ctx, 1, kv, kv);

@@ -22,6 +22,7 @@ class Loaded {
   Loaded& operator=(const Loaded&) = delete;
 
   [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] Model& model() { return model_; }  // for visitors of its parameters
   [[nodiscard]] const Config& config() const { return model_.config(); }
   [[nodiscard]] const checkpoint::Store& store() const { return store_; }
   // The type most of the matrices' bytes have.

@@ -3,30 +3,28 @@
 #include <algorithm>
 
 #include "ops/elementwise.h"
-#include "ops/expect.h"
 #include "ops/route.h"
+#include "ops/tape.h"
 
 namespace herd::llama4 {
 
-namespace {
-
-// Picture vectors take the places of their <|patch|> tokens.
-Tensor fuse(const Tensor& x_TD, const Tensor& features_FD, std::span<const std::int32_t> row_F);
-
-}  // namespace
-
 Tensor Model::forward(Context& ctx, const nn::Batch& batch) const {
+  return head_(ctx, hidden(ctx, batch));
+}
+
+Tensor Model::hidden(Context& ctx, const nn::Batch& batch) const {
   Tensor x_TD = embed(ctx, embedding_.weight, batch.tokens());
-  if (batch.features()) x_TD = fuse(x_TD, batch.features(), batch.feature_rows());
+  if (batch.features()) x_TD = replace_rows(ctx, x_TD, batch.features(), batch.feature_rows());
   ctx.saw("embed", -1, x_TD);
   const Angles angles = rope_angles(ctx, batch.positions(), rope_frequency_P_);
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
-    const Scratch scratch(ctx);  // what a block used is free for the next
-    copy(blocks_[layer](ctx, x_TD, batch, angles), x_TD);
+    x_TD = recompute(ctx, x_TD, [&, angles, layer](const Tensor& in_TD) {
+      return blocks_[layer](ctx, in_TD, batch, angles);
+    });
     ctx.saw("hidden", static_cast<std::int64_t>(layer), x_TD);
   }
   batch.commit();
-  return head_(ctx, norm_(ctx, gather_rows(ctx, x_TD, batch.wanted())));
+  return norm_(ctx, gather_rows(ctx, x_TD, batch.wanted()));
 }
 
 Tensor Block::operator()(Context& ctx, const Tensor& x_TD, const nn::Batch& batch,
@@ -46,16 +44,6 @@ Tensor Model::see(Context& ctx, const Tensor& pixels_BCSS) const {
 }
 
 namespace {
-
-Tensor fuse(const Tensor& x_TD, const Tensor& features_FD, std::span<const std::int32_t> row_F) {
-  Dim T{"T"}, D{"D"}, F{"F", static_cast<std::int64_t>(row_F.size())};
-  expect(x_TD, {T, D});
-  expect(features_FD, {F, D});
-  for (std::size_t f = 0; f < row_F.size(); ++f)
-    std::copy_n(features_FD.as<float>().data() + static_cast<std::int64_t>(f) * D.size(), D.size(),
-                x_TD.as<float>().data() + row_F[f] * D.size());
-  return x_TD;
-}
 
 std::variant<nn::FeedForward, MoE> feed_forward_of(const TextConfig& config, std::int64_t layer) {
   if (config.is_moe[static_cast<std::size_t>(layer)]) return MoE(config, layer);

@@ -44,6 +44,11 @@ class Model {
   // They lie in the context's arena: valid until it is reset.
   Tensor forward(Context& ctx, const nn::Batch& batch) const;
 
+  // The same before the output matrix, for losses that never hold all logits -> [n, D]. The batch must live as long as
+  // the context's tape, where there is one.
+  Tensor hidden(Context& ctx, const nn::Batch& batch) const;
+  [[nodiscard]] const Matrix& output() const { return head_.weight; }  // (V, D)
+
   // What a picture becomes: pixels_BCSS [B, 3, S, S] -> [B * tokens_per_tile, D]. The model must have eyes.
   Tensor see(Context& ctx, const Tensor& pixels_BCSS) const;
 

@@ -6,6 +6,8 @@
 #include "ops/attention.h"
 #include "ops/elementwise.h"
 #include "ops/expect.h"
+#include "ops/route.h"
+#include "ops/tape.h"
 
 namespace herd::llama4 {
 
@@ -31,10 +33,10 @@ Tensor Vision::operator()(Context& ctx, const Tensor& pixels_BCSS) const {
   Tensor x_TW = norm_before_(ctx, tokens_TW);
   const Angles turns = angles(ctx, tiles);
   const std::int64_t length = tokens_TW.rows() / tiles;
-  for (const VisionBlock& block : blocks_) {
-    const Scratch scratch(ctx);
-    copy(block(ctx, x_TW, turns, length), x_TW);
-  }
+  for (const VisionBlock& block : blocks_)
+    x_TW = recompute(ctx, x_TW, [&ctx, &block, turns, length](const Tensor& x) {
+      return block(ctx, x, turns, length);
+    });
   const Tensor folded = pixel_shuffle(ctx, norm_after_(ctx, x_TW), tiles);
   return gelu(ctx, adapter_2_(ctx, gelu(ctx, adapter_1_(ctx, folded))));
 }
@@ -72,6 +74,26 @@ Tensor Vision::with_class_token(Context& ctx, const Tensor& x_NW, std::int64_t t
             row < patches ? *from++ : class_embedding_W_.as<float>()[static_cast<std::size_t>(w)];
         *to++ = value + position[row * width + w];
       }
+  if (ctx.tape != nullptr)
+    ctx.tape->record(
+        out, {x_NW.data, class_embedding_W_.data, positional_embedding_NW_.data},
+        [&ctx, tape = ctx.tape, this, x_NW, tiles, patches, width](const Tensor& dy_TW) {
+          const Tensor dx_NW = ctx.like(x_NW);
+          float* d_patch = dx_NW.as<float>().data();
+          float* d_class = tape->leaf(class_embedding_W_.data);
+          float* d_position = tape->leaf(positional_embedding_NW_.data);
+          const float* dy = dy_TW.as<float>().data();
+          for (std::int64_t tile = 0; tile < tiles; ++tile)
+            for (std::int64_t row = 0; row <= patches; ++row)
+              for (std::int64_t w = 0; w < width; ++w, ++dy) {
+                if (row < patches)
+                  *d_patch++ = *dy;
+                else if (d_class != nullptr)
+                  d_class[w] += *dy;
+                if (d_position != nullptr) d_position[row * width + w] += *dy;
+              }
+          tape->give(x_NW, dx_NW);
+        });
   return out;
 }
 
@@ -80,18 +102,18 @@ Tensor Vision::pixel_shuffle(Context& ctx, const Tensor& x_TW, std::int64_t tile
   const std::int64_t side = config_.patches_per_side(), width = config_.width;
   const auto fold = static_cast<std::int64_t>(std::lround(1.0 / config_.pixel_shuffle_ratio));
   const std::int64_t folded_side = side / fold;
-  Tensor out = ctx.empty({tiles * folded_side * folded_side, fold * fold * width});
-  const float* from = x_TW.as<float>().data();
-  float* to = out.as<float>().data();
+  const std::int64_t rows = tiles * folded_side * folded_side;
+  const std::span source = ctx.array<std::int32_t>(rows * fold * fold);  // the row of x_TW
+  auto* next = source.data();
   for (std::int64_t tile = 0; tile < tiles; ++tile)
     for (std::int64_t row = 0; row < folded_side; ++row)
       for (std::int64_t column = 0; column < folded_side; ++column)
         for (std::int64_t y = 0; y < fold; ++y)
           for (std::int64_t x = 0; x < fold; ++x) {
             const std::int64_t patch = (row * fold + y) * side + column * fold + x;
-            to = std::copy_n(from + (tile * (side * side + 1) + patch) * width, width, to);
+            *next++ = static_cast<std::int32_t>(tile * (side * side + 1) + patch);
           }
-  return out;
+  return gather_rows(ctx, x_TW, source).view({rows, fold * fold * width});
 }
 
 // Two-dimensional RoPE: the first half of a head's pairs turns with the column, the second with the row, both counted
@@ -172,8 +194,9 @@ Tensor VisionAttention::operator()(Context& ctx, const Tensor& x_TW, const Angle
   const Tensor q_THd = rope(ctx, query_(ctx, x_TW).view(heads), angles);
   const Tensor k_THd = rope(ctx, key_(ctx, x_TW).view(heads), angles);
   const Tensor v_THd = value_(ctx, x_TW).view(heads);
+  const Keys keys = keys_within(ctx, k_THd, v_THd, equal_segments(ctx, x_TW.rows(), length), false);
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_size_));
-  const Tensor o_THd = attend(ctx, q_THd, keys_within(ctx, k_THd, v_THd, length), scale);
+  const Tensor o_THd = attend(ctx, q_THd, keys, scale);
   return out_(ctx, o_THd.view(x_TW.shape));
 }
 

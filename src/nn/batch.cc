@@ -1,10 +1,12 @@
 #include "nn/batch.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace herd::nn {
 
-void Batch::add(KvCache& cache, std::span<const std::int32_t> tokens) {
+void CachedBatch::add(KvCache& cache, std::span<const std::int32_t> tokens) {
   const std::int64_t start = cache.length();
   const auto count = static_cast<std::int64_t>(tokens.size());
   HERD_CHECK(count > 0 && start + count <= cache.context(), "{} tokens at {} of a context of {}",
@@ -14,8 +16,13 @@ void Batch::add(KvCache& cache, std::span<const std::int32_t> tokens) {
                "tokens {}..{} cross a chunk of {}", start, start + count, chunk);
   for (const Piece& piece : pieces_) HERD_CHECK(piece.cache != &cache, "a sequence twice");
   pieces_.push_back({&cache, start, count});
+  append(tokens, start);
+}
+
+void Batch::append(std::span<const std::int32_t> tokens, std::int64_t start) {
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-  for (std::int64_t i = 0; i < count; ++i) positions_.push_back(start + i);
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    positions_.push_back(start + static_cast<std::int64_t>(i));
 }
 
 void Batch::want_last() { wanted_.push_back(static_cast<std::int32_t>(rows() - 1)); }
@@ -32,7 +39,8 @@ void Batch::set_features(Tensor features_FD, std::vector<std::int32_t> row) {
   feature_rows_ = std::move(row);
 }
 
-Keys Batch::keys(Context& ctx, std::size_t layer, const Tensor& k_TGd, const Tensor& v_TGd) const {
+Keys CachedBatch::keys(Context& ctx, std::size_t layer, const Tensor& k_TGd,
+                       const Tensor& v_TGd) const {
   const std::span key_block = ctx.array<void*>(rows());
   const std::span value_block = ctx.array<void*>(rows());
   const std::span within = ctx.array<std::int32_t>(rows());
@@ -59,8 +67,28 @@ Keys Batch::keys(Context& ctx, std::size_t layer, const Tensor& k_TGd, const Ten
   return {.rows = views, .dtype = shape.dtype, .heads = shape.heads};
 }
 
-void Batch::commit() const {
+void CachedBatch::commit() const {
   for (const Piece& piece : pieces_) piece.cache->set_length(piece.start + piece.count);
+}
+
+void PackedBatch::add(std::span<const std::int32_t> document) {
+  HERD_CHECK(!document.empty() && segments_.empty(), "an empty document, or one after the forward");
+  begin_.push_back(rows());
+  append(document, 0);
+}
+
+Keys PackedBatch::keys(Context& ctx, std::size_t layer, const Tensor& k_TGd,
+                       const Tensor& v_TGd) const {
+  const std::int64_t chunk = chunk_[layer];
+  std::vector<AttendSegment>& segments = segments_[chunk];
+  if (segments.empty())
+    for (std::size_t i = 0; i < begin_.size(); ++i) {
+      const std::int64_t end = i + 1 < begin_.size() ? begin_[i + 1] : rows();
+      const std::int64_t step = chunk == 0 ? end - begin_[i] : chunk;
+      for (std::int64_t row = begin_[i]; row < end; row += step)
+        segments.push_back({row, std::min(end, row + step)});
+    }
+  return keys_within(ctx, k_TGd, v_TGd, segments, true);
 }
 
 }  // namespace herd::nn

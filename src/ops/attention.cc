@@ -1,6 +1,7 @@
 #include "ops/attention.h"
 
 #include "ops/expect.h"
+#include "ops/tape.h"
 
 namespace herd {
 
@@ -23,6 +24,31 @@ Tensor attend(Context& ctx, const Tensor& q_THd, const Keys& keys, float scale) 
                       .o_stride = stride,
                       .scale = scale},
                      ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(
+        o_THd, {q_THd.data, keys.k_TGd.data, keys.v_TGd.data},
+        [&ctx, tape = ctx.tape, q_THd, keys, scale](const Tensor& d_out) {
+          HERD_CHECK(keys.k_TGd && keys.v_TGd, "no way back through a cache");
+          const Tensor dq = ctx.like(q_THd), dk = ctx.like(keys.k_TGd), dv = ctx.like(keys.v_TGd);
+          ctx.kernels.attend_grad({.q = q_THd.as<float>().data(),
+                                   .k = keys.k_TGd.as<float>().data(),
+                                   .v = keys.v_TGd.as<float>().data(),
+                                   .d_out = d_out.as<float>().data(),
+                                   .dq = dq.as<float>().data(),
+                                   .dk = dk.as<float>().data(),
+                                   .dv = dv.as<float>().data(),
+                                   .segments = keys.segments.data(),
+                                   .num_segments = static_cast<std::int64_t>(keys.segments.size()),
+                                   .N = q_THd.shape[1],
+                                   .G = keys.heads,
+                                   .d = q_THd.shape[2],
+                                   .scale = scale,
+                                   .causal = keys.causal},
+                                  ctx.lane);
+          tape->give(q_THd, dq);
+          tape->give(keys.k_TGd, dk);
+          tape->give(keys.v_TGd, dv);
+        });
   return o_THd;
 }
 
@@ -43,42 +69,71 @@ void store_kv(Context& ctx, const Tensor& x_TGd, std::span<void* const> block_T,
                        ctx.lane);
 }
 
-Keys keys_within(Context& ctx, const Tensor& k_TGd, const Tensor& v_TGd, std::int64_t length) {
+Keys keys_within(Context& ctx, const Tensor& k_TGd, const Tensor& v_TGd,
+                 std::span<const AttendSegment> segments, bool causal) {
   Dim T{"T"}, G{"G"}, d{"d"};
   expect(k_TGd, {T, G, d});
   expect(v_TGd, {T, G, d});
-  HERD_CHECK(length > 0 && T.size() % length == 0, "{} rows in sequences of {}", T.size(), length);
-  const std::int64_t blocks_each = (length + keys_per_block - 1) / keys_per_block;
-  const std::int64_t blocks = T.size() / length * blocks_each;
-  const std::int64_t block_floats = G.size() * keys_per_block * d.size();
-  Tensor key_memory = ctx.empty({blocks, block_floats});
-  Tensor value_memory = ctx.empty({blocks, block_floats});
+  const auto blocks_of = [](const AttendSegment& segment) {
+    return (segment.end - segment.begin + keys_per_block - 1) / keys_per_block;
+  };
+  std::int64_t blocks = 0, next = 0;
+  for (const AttendSegment& segment : segments) {
+    HERD_CHECK(segment.begin == next && segment.end > next, "segment [{}, {}) after row {}",
+               segment.begin, segment.end, next);
+    next = segment.end;
+    blocks += blocks_of(segment);
+  }
+  HERD_CHECK(next == T.size(), "segments of {} rows, {} keys", next, T.size());
 
+  const std::int64_t block_floats = G.size() * keys_per_block * d.size();
+  float* memory = ctx.empty({2 * blocks, block_floats}).as<float>().data();
   const std::span key_table = ctx.array<void*>(blocks);
   const std::span value_table = ctx.array<void*>(blocks);
-  for (std::int64_t b = 0; b < blocks; ++b) {
-    key_table[static_cast<std::size_t>(b)] = key_memory.as<float>().data() + b * block_floats;
-    value_table[static_cast<std::size_t>(b)] = value_memory.as<float>().data() + b * block_floats;
+  for (std::size_t b = 0; b < key_table.size(); ++b, memory += 2 * block_floats) {
+    key_table[b] = memory;
+    value_table[b] = memory + block_floats;
   }
   const std::span key_block = ctx.array<void*>(T.size());
   const std::span value_block = ctx.array<void*>(T.size());
   const std::span within = ctx.array<std::int32_t>(T.size());
   const std::span rows = ctx.array<AttendRow>(T.size());
-  for (std::size_t t = 0; t < rows.size(); ++t) {
-    const auto sequence = static_cast<std::int64_t>(t) / length;
-    const auto index = static_cast<std::int64_t>(t) % length;
-    const auto block = static_cast<std::size_t>(sequence * blocks_each + index / keys_per_block);
-    key_block[t] = key_table[block];
-    value_block[t] = value_table[block];
-    within[t] = static_cast<std::int32_t>(index % keys_per_block);
-    rows[t] = {.key_blocks = key_table.data() + sequence * blocks_each,
-               .value_blocks = value_table.data() + sequence * blocks_each,
-               .first = 0,
-               .count = length};
+  std::int64_t first_block = 0;
+  for (const AttendSegment& segment : segments) {
+    for (std::int64_t t = segment.begin; t < segment.end; ++t) {
+      const std::int64_t index = t - segment.begin;
+      const auto row = static_cast<std::size_t>(t);
+      const auto block = static_cast<std::size_t>(first_block + index / keys_per_block);
+      key_block[row] = key_table[block];
+      value_block[row] = value_table[block];
+      within[row] = static_cast<std::int32_t>(index % keys_per_block);
+      rows[row] = {.key_blocks = key_table.data() + first_block,
+                   .value_blocks = value_table.data() + first_block,
+                   .first = 0,
+                   .count = causal ? index + 1 : segment.end - segment.begin};
+    }
+    first_block += blocks_of(segment);
   }
   store_kv(ctx, k_TGd, key_block, within, DType::f32);
   store_kv(ctx, v_TGd, value_block, within, DType::f32);
-  return {.rows = rows, .dtype = DType::f32, .heads = G.size()};
+  return {.rows = rows,
+          .dtype = DType::f32,
+          .heads = G.size(),
+          .k_TGd = k_TGd,
+          .v_TGd = v_TGd,
+          .segments = segments,
+          .causal = causal};
+}
+
+std::span<const AttendSegment> equal_segments(Context& ctx, std::int64_t rows,
+                                              std::int64_t length) {
+  HERD_CHECK(length > 0 && rows % length == 0, "{} rows in sequences of {}", rows, length);
+  const std::span segments = ctx.array<AttendSegment>(rows / length);
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const std::int64_t begin = static_cast<std::int64_t>(i) * length;
+    segments[i] = {begin, begin + length};
+  }
+  return segments;
 }
 
 }  // namespace herd

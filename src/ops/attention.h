@@ -12,6 +12,11 @@ struct Keys {
   std::span<const AttendRow> rows;  // [T]
   DType dtype = DType::f32;
   std::int64_t heads = 0;  // G
+
+  // Where keys and values came from, if all of them lie in this batch: what the way back needs.
+  Tensor k_TGd = {}, v_TGd = {};
+  std::span<const AttendSegment> segments = {};
+  bool causal = false;
 };
 
 // softmax(scale q k^T) v; query head n reads key/value head n / (H / G).   q_THd [T, H, d] -> [T, H, d]
@@ -21,9 +26,13 @@ Tensor attend(Context& ctx, const Tensor& q_THd, const Keys& keys, float scale);
 void store_kv(Context& ctx, const Tensor& x_TGd, std::span<void* const> block_T,
               std::span<const std::int32_t> within_T, DType dtype);
 
-// Keys of whole sequences that lie in the batch itself, one after another, `length` rows each; every row sees all of
-// its
-// own sequence (the vision encoder's tiles).   k_TGd, v_TGd [T, G, d], T a multiple of length
-Keys keys_within(Context& ctx, const Tensor& k_TGd, const Tensor& v_TGd, std::int64_t length);
+// Keys of whole sequences that lie in the batch itself, one after another: segments cover all rows in order. A row sees
+// its whole segment (the tiles of a picture), or what comes up to itself (training). `segments` must live as long as the
+// tape where there is one.   k_TGd, v_TGd [T, G, d]
+Keys keys_within(Context& ctx, const Tensor& k_TGd, const Tensor& v_TGd,
+                 std::span<const AttendSegment> segments, bool causal);
+
+// Segments of `length` rows each, in the context's arena.   rows a multiple of length
+std::span<const AttendSegment> equal_segments(Context& ctx, std::int64_t rows, std::int64_t length);
 
 }  // namespace herd

@@ -13,6 +13,8 @@
 
 namespace herd {
 
+class Tape;
+
 class Context {
  public:
   // Called with a place in the model ("hidden", "router", ...), the layer and the tensor there, while it is valid.
@@ -25,6 +27,9 @@ class Context {
   Lane lane;
   Arena arena;
   Watch watch;
+  Tape* tape = nullptr;      // records what ops do, where gradients are wanted (ops/tape.h)
+  bool recomputes = false;   // training: inner values of blocks are not kept but computed again
+  bool recomputing = false;  // that is going on now
 
   // Memory for a result, uninitialised; valid until the arena is reset or wound back.
   Tensor empty(Shape shape, DType dtype = DType::f32) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/expect.h"
+#include "ops/tape.h"
 
 namespace herd {
 
@@ -14,6 +15,11 @@ Tensor add(Context& ctx, const Tensor& a, const Tensor& b) {
                    .y = y.as<float>().data(),
                    .count = a.elements()},
                   ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y, {a.data, b.data}, [tape = ctx.tape, a, b](const Tensor& dy) {
+      tape->share(a, dy);
+      tape->share(b, dy);
+    });
   return y;
 }
 
@@ -27,6 +33,18 @@ Tensor silu_mul(Context& ctx, const Tensor& gate_up_TF) {
                         .T = T.size(),
                         .I = F.size() / 2},
                        ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y_TI, {gate_up_TF.data},
+                     [&ctx, tape = ctx.tape, gate_up_TF](const Tensor& dy) {
+                       const Tensor d_gate_up = ctx.like(gate_up_TF);
+                       ctx.kernels.silu_mul_grad({.gate_up = gate_up_TF.as<float>().data(),
+                                                  .dy = dy.as<float>().data(),
+                                                  .d_gate_up = d_gate_up.as<float>().data(),
+                                                  .T = dy.shape[0],
+                                                  .I = dy.shape[1]},
+                                                 ctx.lane);
+                       tape->give(gate_up_TF, d_gate_up);
+                     });
   return y_TI;
 }
 
@@ -34,6 +52,16 @@ Tensor gelu(Context& ctx, const Tensor& x) {
   Tensor y = ctx.like(x);
   ctx.kernels.gelu({.x = x.as<float>().data(), .y = y.as<float>().data(), .count = x.elements()},
                    ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y, {x.data}, [&ctx, tape = ctx.tape, x](const Tensor& dy) {
+      const Tensor dx = ctx.like(x);
+      ctx.kernels.gelu_grad({.x = x.as<float>().data(),
+                             .dy = dy.as<float>().data(),
+                             .dx = dx.as<float>().data(),
+                             .count = x.elements()},
+                            ctx.lane);
+      tape->give(x, dx);
+    });
   return y;
 }
 
@@ -41,6 +69,13 @@ Tensor sigmoid(Context& ctx, const Tensor& x) {
   Tensor y = ctx.like(x);
   ctx.kernels.sigmoid({.x = x.as<float>().data(), .y = y.as<float>().data(), .count = x.elements()},
                       ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y, {x.data}, [&ctx, tape = ctx.tape, x, y](const Tensor& dy) {
+      const Tensor dx = ctx.like(x);  // dy s (1 - s); only the router's few numbers come this way
+      std::ranges::transform(y.as<float>(), dy.as<float>(), dx.as<float>().begin(),
+                             [](float s, float d) { return d * s * (1.0f - s); });
+      tape->give(x, dx);
+    });
   return y;
 }
 
@@ -58,6 +93,10 @@ Tensor scale_rows(Context& ctx, const Tensor& x, std::span<const float> factor_T
                           .x_stride = width,
                           .y_stride = width},
                          ctx.lane);
+  if (ctx.tape != nullptr)  // the factors are not learned
+    ctx.tape->record(y, {x.data}, [&ctx, tape = ctx.tape, x, factor_T](const Tensor& dy) {
+      tape->give(x, scale_rows(ctx, dy, factor_T));
+    });
   return y;
 }
 

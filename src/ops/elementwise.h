@@ -19,7 +19,8 @@ Tensor gelu(Context& ctx, const Tensor& x);
 // 1 / (1 + e^-x). Any shape.
 Tensor sigmoid(Context& ctx, const Tensor& x);
 
-// Every row of x times its factor.   x [T, ...], factor_T [T] -> the shape of x
+// Every row of x times its factor, which must live as long as the tape where there is one.
+//   x [T, ...], factor_T [T] -> the shape of x
 Tensor scale_rows(Context& ctx, const Tensor& x, std::span<const float> factor_T);
 
 // Copies numbers of equal count into an existing tensor.

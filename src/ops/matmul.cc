@@ -1,11 +1,105 @@
 #include "ops/matmul.h"
 
+#include <algorithm>
 #include <vector>
 
+#include "ops/elementwise.h"
 #include "ops/expect.h"
+#include "ops/tape.h"
 
 namespace herd {
 namespace {
+
+// The matrix that takes dy to dx: the same numbers, inputs and outputs exchanged.
+Matrix transposed(const Matrix& weight) {
+  HERD_CHECK(weight.scale == nullptr, "no way back through a matrix with scales");
+  Matrix back = weight;
+  back.layout = weight.layout == Layout::out_in ? Layout::in_out : Layout::out_in;
+  std::swap(back.in, back.out);
+  return back;
+}
+
+// Matrices side by side in y that also lie one after the other in memory are one matrix.
+bool continues(const MatmulGroup& left, const MatmulGroup& right) {
+  const Matrix &a = left.weight, &b = right.weight;
+  return a.dtype == DType::f32 && b.dtype == DType::f32 && a.layout == Layout::out_in &&
+         b.layout == Layout::out_in && a.stride == b.stride && a.in == b.in &&
+         left.row_begin == right.row_begin && left.y_column + a.out == right.y_column &&
+         static_cast<const float*>(a.data) + a.out * a.stride == b.data;
+}
+
+std::vector<MatmulGroup> joined(std::span<const MatmulGroup> groups) {
+  std::vector<MatmulGroup> out;
+  for (const MatmulGroup& group : groups) {
+    if (!out.empty() && continues(out.back(), group))
+      out.back().weight.out += group.weight.out;
+    else
+      out.push_back(group);
+  }
+  return out;
+}
+
+// dx = dy W, summed over the matrices that a row goes through.
+Tensor input_gradient(Context& ctx, const Tensor& x, const Tensor& dy,
+                      std::span<const MatmulGroup> forward) {
+  std::vector<MatmulGroup> left = joined(forward);
+  Tensor dx;
+  while (!left.empty()) {
+    // Matrices of one column of dy touch different rows: one call.
+    const std::int64_t column = left.front().y_column;
+    const auto others = std::stable_partition(
+        left.begin(), left.end(), [&](const MatmulGroup& g) { return g.y_column == column; });
+    std::vector<MatmulGroup> groups(left.begin(), others);
+    left.erase(left.begin(), others);
+    for (MatmulGroup& group : groups) {
+      group.weight = transposed(group.weight);
+      group.bias = nullptr;
+      group.y_column = 0;
+    }
+    const Tensor part = ctx.like(x);
+    ctx.kernels.matmul({.x = dy.as<float>().data() + column,
+                        .x_stride = dy.shape[1],
+                        .y = part.as<float>().data(),
+                        .y_stride = x.shape[1],
+                        .groups = groups.data(),
+                        .num_groups = static_cast<std::int64_t>(groups.size())},
+                       ctx.lane);
+    dx = dx ? add(ctx, dx, part) : part;
+  }
+  return dx;
+}
+
+// dW += dy^T x for the matrices that are learned.
+void weight_gradients(Context& ctx, Tape& tape, const Tensor& x, const Tensor& dy,
+                      std::span<const MatmulGroup> forward) {
+  std::vector<WeightGradGroup> groups;
+  for (const MatmulGroup& group : forward) {
+    float* dw = tape.leaf(group.weight.data);
+    if (dw == nullptr) continue;
+    HERD_CHECK(group.weight.layout == Layout::out_in, "learned matrices have a row per output");
+    groups.push_back({.dw = dw,
+                      .db = tape.leaf(group.bias),
+                      .out = group.weight.out,
+                      .in = group.weight.in,
+                      .stride = group.weight.stride,
+                      .row_begin = group.row_begin,
+                      .row_end = group.row_end,
+                      .dy_column = group.y_column});
+  }
+  if (groups.empty()) return;
+  ctx.kernels.weight_grad({.x = x.as<float>().data(),
+                           .x_stride = x.shape[1],
+                           .dy = dy.as<float>().data(),
+                           .dy_stride = dy.shape[1],
+                           .groups = groups.data(),
+                           .num_groups = static_cast<std::int64_t>(groups.size())},
+                          ctx.lane);
+}
+
+bool any_learned(const Tape& tape, std::span<const MatmulGroup> groups) {
+  return std::ranges::any_of(
+      groups, [&](const MatmulGroup& group) { return tape.leaf(group.weight.data) != nullptr; });
+}
 
 Tensor run(Context& ctx, const Tensor& x, std::int64_t out, std::span<const MatmulGroup> groups) {
   const std::int64_t rows = x.shape[0];
@@ -17,6 +111,14 @@ Tensor run(Context& ctx, const Tensor& x, std::int64_t out, std::span<const Matm
                       .groups = groups.data(),
                       .num_groups = static_cast<std::int64_t>(groups.size())},
                      ctx.lane);
+  if (ctx.tape == nullptr) return y;
+  if (any_learned(*ctx.tape, groups)) ctx.tape->want(y);
+  ctx.tape->record(y, {x.data, y.data},
+                   [&ctx, tape = ctx.tape, x,
+                    forward = std::vector(groups.begin(), groups.end())](const Tensor& dy) {
+                     weight_gradients(ctx, *tape, x, dy, forward);
+                     if (tape->wants(x.data)) tape->give(x, input_gradient(ctx, x, dy, forward));
+                   });
   return y;
 }
 

@@ -1,8 +1,34 @@
 #include "ops/norm.h"
 
 #include "ops/expect.h"
+#include "ops/tape.h"
 
 namespace herd {
+
+namespace {
+
+// Rows of width D, with a weight or without.
+void record_rms_norm(Context& ctx, const Tensor& x, const Tensor& weight_D, const Tensor& y,
+                     std::int64_t D, float eps) {
+  ctx.tape->record(
+      y, {x.data, weight_D.data}, [&ctx, tape = ctx.tape, x, weight_D, D, eps](const Tensor& dy) {
+        const Tensor dx = ctx.like(x);
+        const std::int64_t rows = x.elements() / D;
+        ctx.kernels.rms_norm_grad({.x = x.as<float>().data(),
+                                   .weight = weight_D ? weight_D.as<float>().data() : nullptr,
+                                   .dy = dy.as<float>().data(),
+                                   .dx = dx.as<float>().data(),
+                                   .dw = tape->leaf(weight_D.data),
+                                   .rows = ctx.array<float>(rows).data(),
+                                   .T = rows,
+                                   .D = D,
+                                   .eps = eps},
+                                  ctx.lane);
+        tape->give(x, dx);
+      });
+}
+
+}  // namespace
 
 Tensor rms_norm(Context& ctx, const Tensor& x_TD, const Tensor& weight_D, float eps) {
   Dim T{"T"}, D{"D"};
@@ -16,6 +42,7 @@ Tensor rms_norm(Context& ctx, const Tensor& x_TD, const Tensor& weight_D, float 
                         .D = D.size(),
                         .eps = eps},
                        ctx.lane);
+  if (ctx.tape != nullptr) record_rms_norm(ctx, x_TD, weight_D, y_TD, D.size(), eps);
   return y_TD;
 }
 
@@ -30,6 +57,7 @@ Tensor unit_norm(Context& ctx, const Tensor& x_TNd, float eps) {
                         .D = d.size(),
                         .eps = eps},
                        ctx.lane);
+  if (ctx.tape != nullptr) record_rms_norm(ctx, x_TNd, {}, y_TNd, d.size(), eps);
   return y_TNd;
 }
 
@@ -48,6 +76,24 @@ Tensor layer_norm(Context& ctx, const Tensor& x_TD, const Tensor& weight_D, cons
                           .D = D.size(),
                           .eps = eps},
                          ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y_TD, {x_TD.data, weight_D.data, bias_D.data},
+                     [&ctx, tape = ctx.tape, x_TD, weight_D, bias_D, eps](const Tensor& dy_TD) {
+                       const Tensor dx_TD = ctx.like(x_TD);
+                       ctx.kernels.layer_norm_grad(
+                           {.x = x_TD.as<float>().data(),
+                            .weight = weight_D.as<float>().data(),
+                            .dy = dy_TD.as<float>().data(),
+                            .dx = dx_TD.as<float>().data(),
+                            .dw = tape->leaf(weight_D.data),
+                            .db = tape->leaf(bias_D.data),
+                            .rows = ctx.array<float>(2 * x_TD.rows()).data(),
+                            .T = x_TD.shape[0],
+                            .D = x_TD.shape[1],
+                            .eps = eps},
+                           ctx.lane);
+                       tape->give(x_TD, dx_TD);
+                     });
   return y_TD;
 }
 

@@ -1,8 +1,11 @@
 #include "ops/rope.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "ops/expect.h"
+#include "ops/tape.h"
 
 namespace herd {
 
@@ -40,6 +43,13 @@ Tensor rope(Context& ctx, const Tensor& x_TNd, const Angles& angles) {
                     .x_stride = stride,
                     .y_stride = stride},
                    ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y_TNd, {x_TNd.data}, [&ctx, tape = ctx.tape, x_TNd, angles](const Tensor& dy) {
+      Angles back{angles.cos_TP, ctx.like(angles.sin_TP)};  // a rotation's transpose turns back
+      std::ranges::transform(angles.sin_TP.as<float>(), back.sin_TP.as<float>().begin(),
+                             std::negate());
+      tape->give(x_TNd, rope(ctx, dy, back));
+    });
   return y_TNd;
 }
 

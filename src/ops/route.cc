@@ -1,8 +1,29 @@
 #include "ops/route.h"
 
+#include <algorithm>
+
+#include "ops/elementwise.h"
 #include "ops/expect.h"
+#include "ops/tape.h"
 
 namespace herd {
+namespace {
+
+// The gradient of rows taken from a table, put where they came from; the other rows get none.
+Tensor scattered(Context& ctx, const Tensor& dy_RD, std::span<const std::int32_t> row_R,
+                 const Tensor& like_TD) {
+  const Tensor dx_TD = ctx.like(like_TD);
+  std::ranges::fill(dx_TD.as<float>(), 0.0f);
+  ctx.kernels.scatter_rows({.x = dy_RD.as<float>().data(),
+                            .row = row_R.data(),
+                            .table = dx_TD.as<float>().data(),
+                            .R = dy_RD.shape[0],
+                            .D = dy_RD.shape[1]},
+                           ctx.lane);
+  return dx_TD;
+}
+
+}  // namespace
 
 TopK top_k(Context& ctx, const Tensor& logits_TE, std::int64_t k) {
   Dim T{"T"}, E{"E"};
@@ -16,6 +37,20 @@ TopK top_k(Context& ctx, const Tensor& logits_TE, std::int64_t k) {
                      .E = E.size(),
                      .K = k},
                     ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(
+        out.score_TK, {logits_TE.data},
+        [&ctx, tape = ctx.tape, logits_TE, expert_TK = out.expert_TK](const Tensor& dscore_TK) {
+          const Tensor dlogits_TE = ctx.like(logits_TE);  // only the chosen ones are reached
+          std::ranges::fill(dlogits_TE.as<float>(), 0.0f);
+          const std::int64_t experts = logits_TE.shape[1], chosen = expert_TK.shape[1];
+          for (std::size_t i = 0; i < expert_TK.as<std::int32_t>().size(); ++i) {
+            const std::int64_t token = static_cast<std::int64_t>(i) / chosen;
+            const std::int64_t at = token * experts + expert_TK.as<std::int32_t>()[i];
+            dlogits_TE.as<float>()[static_cast<std::size_t>(at)] = dscore_TK.as<float>()[i];
+          }
+          tape->give(logits_TE, dlogits_TE);
+        });
   return out;
 }
 
@@ -62,6 +97,23 @@ Tensor gather_scaled(Context& ctx, const Tensor& x_TD, const Routes& routes,
                       .R = rows,
                       .D = D.size()},
                      ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y_RD, {x_TD.data, score_TK.data},
+                     [&ctx, tape = ctx.tape, x_TD, score_TK, routes](const Tensor& dy_RD) {
+                       const Tensor dx_TD = ctx.like(x_TD), dscore_TK = ctx.like(score_TK);
+                       ctx.kernels.gather_scaled_grad({.x = x_TD.as<float>().data(),
+                                                       .dy = dy_RD.as<float>().data(),
+                                                       .row = routes.row_TK.data(),
+                                                       .score = score_TK.as<float>().data(),
+                                                       .dx = dx_TD.as<float>().data(),
+                                                       .dscore = dscore_TK.as<float>().data(),
+                                                       .T = x_TD.shape[0],
+                                                       .K = score_TK.shape[1],
+                                                       .D = x_TD.shape[1]},
+                                                      ctx.lane);
+                       tape->give(x_TD, dx_TD);
+                       tape->give(score_TK, dscore_TK);
+                     });
   return y_RD;
 }
 
@@ -79,6 +131,12 @@ Tensor scatter_add(Context& ctx, const Tensor& base_TD, const Tensor& out_RD,
                           .K = T.size() == 0 ? 0 : R.size() / T.size(),
                           .D = D.size()},
                          ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y_TD, {base_TD.data, out_RD.data},
+                     [&ctx, tape = ctx.tape, base_TD, out_RD, routes](const Tensor& dy_TD) {
+                       tape->share(base_TD, dy_TD);
+                       tape->give(out_RD, gather_rows(ctx, dy_TD, routes.token_R));
+                     });
   return y_TD;
 }
 
@@ -95,6 +153,15 @@ Tensor embed(Context& ctx, const Matrix& table, std::span<const std::int32_t> ro
                       .R = rows,
                       .D = table.in},
                      ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y_TD, {table.data}, [&ctx, tape = ctx.tape, table, row_T](const Tensor& dy) {
+      ctx.kernels.scatter_rows({.x = dy.as<float>().data(),
+                                .row = row_T.data(),
+                                .table = tape->leaf(table.data),
+                                .R = dy.shape[0],
+                                .D = dy.shape[1]},
+                               ctx.lane);
+    });
   return y_TD;
 }
 
@@ -110,7 +177,36 @@ Tensor gather_rows(Context& ctx, const Tensor& x_TD, std::span<const std::int32_
                       .R = static_cast<std::int64_t>(row.size()),
                       .D = D.size()},
                      ctx.lane);
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y, {x_TD.data}, [&ctx, tape = ctx.tape, x_TD, row](const Tensor& dy) {
+      tape->give(x_TD, scattered(ctx, dy, row, x_TD));
+    });
   return y;
+}
+
+Tensor replace_rows(Context& ctx, const Tensor& x_TD, const Tensor& new_FD,
+                    std::span<const std::int32_t> row_F) {
+  Dim T{"T"}, D{"D"}, F{"F", static_cast<std::int64_t>(row_F.size())};
+  expect(x_TD, {T, D});
+  expect(new_FD, {F, D});
+  const Tensor y_TD = ctx.like(x_TD);
+  copy(x_TD, y_TD);
+  for (std::size_t f = 0; f < row_F.size(); ++f)
+    std::copy_n(new_FD.as<float>().data() + static_cast<std::int64_t>(f) * D.size(), D.size(),
+                y_TD.as<float>().data() + row_F[f] * D.size());
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y_TD, {x_TD.data, new_FD.data},
+                     [&ctx, tape = ctx.tape, x_TD, new_FD, row_F](const Tensor& dy_TD) {
+                       if (tape->wants(new_FD.data))
+                         tape->give(new_FD, gather_rows(ctx, dy_TD, row_F));
+                       const Tensor dx_TD = ctx.like(x_TD);
+                       copy(dy_TD, dx_TD);
+                       for (const std::int32_t row : row_F)
+                         std::fill_n(dx_TD.as<float>().data() + row * x_TD.shape[1], x_TD.shape[1],
+                                     0.0f);
+                       tape->give(x_TD, dx_TD);
+                     });
+  return y_TD;
 }
 
 }  // namespace herd

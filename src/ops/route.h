@@ -1,4 +1,5 @@
-// Sending rows to experts and back.  T tokens, D width, E experts, K chosen a token, R = T K routed rows.
+// Choosing rows: embeddings, and sending rows to experts and back. Lists of rows must live as long as the tape where there
+// is one.  T tokens, D width, E experts, K chosen a token, R = T K routed rows.
 #pragma once
 
 #include <cstdint>
@@ -40,5 +41,10 @@ Tensor embed(Context& ctx, const Matrix& table, std::span<const std::int32_t> ro
 
 // The rows of x that are wanted.   x_TD [T, D], row [n] -> [n, D]
 Tensor gather_rows(Context& ctx, const Tensor& x_TD, std::span<const std::int32_t> row);
+
+// x with some rows replaced: what a picture shows takes the places of its tokens.
+//   x_TD [T, D], new_FD [F, D], row_F [F] -> [T, D]
+Tensor replace_rows(Context& ctx, const Tensor& x_TD, const Tensor& new_FD,
+                    std::span<const std::int32_t> row_F);
 
 }  // namespace herd

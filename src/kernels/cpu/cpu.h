@@ -9,6 +9,19 @@ namespace herd::cpu {
 void matmul(const MatmulArgs&, const Lane&);
 void attend(const AttendArgs&, const Lane&);
 
+// Training.
+void weight_grad(const WeightGradArgs&, const Lane&);
+void rms_norm_grad(const RmsNormGradArgs&, const Lane&);
+void layer_norm_grad(const LayerNormGradArgs&, const Lane&);
+void silu_mul_grad(const SiluMulGradArgs&, const Lane&);
+void gelu_grad(const GeluGradArgs&, const Lane&);
+void attend_grad(const AttendGradArgs&, const Lane&);
+void gather_scaled_grad(const GatherScaledGradArgs&, const Lane&);
+void scatter_rows(const ScatterRowsArgs&, const Lane&);
+void cross_entropy(const CrossEntropyArgs&, const Lane&);
+void adamw(const AdamWArgs&, const Lane&);
+void sum_squares(const SumSquaresArgs&, const Lane&);
+
 // rows.cc: the reference's arithmetic, shared out to the threads.
 void rms_norm(const RmsNormArgs&, const Lane&);
 void layer_norm(const LayerNormArgs&, const Lane&);

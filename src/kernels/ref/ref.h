@@ -21,4 +21,17 @@ void top_k(const TopKArgs&, const Lane&);
 void sigmoid(const SigmoidArgs&, const Lane&);
 void scale_rows(const ScaleRowsArgs&, const Lane&);
 
+// Training.
+void weight_grad(const WeightGradArgs&, const Lane&);
+void rms_norm_grad(const RmsNormGradArgs&, const Lane&);
+void layer_norm_grad(const LayerNormGradArgs&, const Lane&);
+void silu_mul_grad(const SiluMulGradArgs&, const Lane&);
+void gelu_grad(const GeluGradArgs&, const Lane&);
+void attend_grad(const AttendGradArgs&, const Lane&);
+void gather_scaled_grad(const GatherScaledGradArgs&, const Lane&);
+void scatter_rows(const ScatterRowsArgs&, const Lane&);
+void cross_entropy(const CrossEntropyArgs&, const Lane&);
+void adamw(const AdamWArgs&, const Lane&);
+void sum_squares(const SumSquaresArgs&, const Lane&);
+
 }  // namespace herd::ref
