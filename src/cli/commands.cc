@@ -7,6 +7,7 @@ namespace herd::cli {
 
 Result<int> chat(Arguments arguments);
 Result<int> doctor(Arguments arguments);
+Result<int> gen(Arguments arguments);
 Result<int> generate(Arguments arguments);
 Result<int> inspect(Arguments arguments);
 Result<int> logits(Arguments arguments);
@@ -25,6 +26,7 @@ std::span<const Command> commands() {
       Command{"preprocess", "the tiles a picture becomes, into a .npy file", preprocess},
       Command{"inspect", "what a checkpoint is: shape, parameters, memory, tensors", inspect},
       Command{"synth", "a checkpoint of true shape and random weights", synth},
+      Command{"gen", "samples of the generated world that cria learns", gen},
       Command{"doctor", "what this machine can do, measured", doctor},
   };
   return rows;

@@ -41,13 +41,13 @@ std::size_t end_of_alternative(std::string_view pattern, std::size_t at) {
 }
 
 void append_slot(std::string& out, std::string_view pattern, std::size_t& at,
-                 std::initializer_list<Draw::Slot> slots) {
+                 std::span<const Draw::Slot> slots) {
   const bool capital = at + 1 < pattern.size() && pattern[at + 1] == '^';
   at += capital ? 2 : 1;
   const std::size_t begin = at;
   while (at < pattern.size() && is_slot_letter(pattern[at])) ++at;
   const std::string_view name = pattern.substr(begin, at - begin);
-  const auto* slot = std::ranges::find(slots, name, &Draw::Slot::first);
+  const auto slot = std::ranges::find(slots, name, &Draw::Slot::first);
   HERD_CHECK(slot != slots.end(), "no value for ${} in \"{}\"", name, pattern);
   const std::size_t first = out.size();
   out += slot->second;
@@ -56,7 +56,7 @@ void append_slot(std::string& out, std::string_view pattern, std::size_t& at,
 }
 
 void append_pattern(Draw& draw, std::string& out, std::string_view pattern,
-                    std::initializer_list<Draw::Slot> slots) {
+                    std::span<const Draw::Slot> slots) {
   for (std::size_t at = 0; at < pattern.size();) {
     const char c = pattern[at];
     if (c == '\\' && at + 1 < pattern.size()) {
@@ -147,7 +147,7 @@ std::vector<int> Draw::different(int n, int count) {
   return out;
 }
 
-std::string Draw::say(std::string_view pattern, std::initializer_list<Slot> slots) {
+std::string Draw::say(std::string_view pattern, std::span<const Slot> slots) {
   std::string out;
   out.reserve(pattern.size());
   append_pattern(*this, out, pattern, slots);

@@ -79,7 +79,10 @@ class Draw {
   // A sentence of a pattern. "{a|b|c}" is one of them, "{a|}" may be left out; they nest. "$name" is a slot's value,
   // "$^name" the same with a capital letter. A backslash takes the next character as it is.
   using Slot = std::pair<std::string_view, std::string_view>;
-  std::string say(std::string_view pattern, std::initializer_list<Slot> slots = {});
+  std::string say(std::string_view pattern, std::span<const Slot> slots);
+  std::string say(std::string_view pattern, std::initializer_list<Slot> slots = {}) {
+    return say(pattern, std::span<const Slot>(slots.begin(), slots.size()));
+  }
 
  private:
   std::uint64_t seed_, low_, high_;

@@ -1,5 +1,5 @@
 // The generated world: all that cria is taught, made by rule. A sample is a pure function of (task, seed, index,
-// split): no files, no state, any thread. docs/world.md shows one example of each task; mixture.h says how much of each.
+// split): no files, no state, any thread. docs/world.md shows an example of each task; mixture.h says how much of each.
 //
 // Train and held-out never meet: what a sample is about (an operand pair, a set of keys, a colour and a shape, a
 // sentence) is hashed, and the hash alone says which side it is on (draw.h), whatever the seed.

@@ -1,0 +1,105 @@
+#include "world/mixture.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "base/check.h"
+#include "base/rng.h"
+#include "world/draw.h"
+#include "world/weight.h"
+
+namespace herd::world {
+namespace {
+
+constexpr Stage stage_list[] = {
+    {"pretrain", "first: short samples of everything", {.items_max = 24, .bytes_max = 2400}},
+    {"mid", "then: long contexts and much recall", {.items_max = 96, .bytes_max = 12000}},
+    {"sft", "last: conversations as people hold them", {.items_max = 32, .bytes_max = 5000}},
+};
+
+// Percent of a stage's tokens; columns as in stage_list. Each column is divided by its sum.
+struct Row {
+  std::string_view task;
+  std::array<double, std::size(stage_list)> percent;
+};
+constexpr Row mixture_table[] = {
+    // task             pretrain mid sft
+    {"story", {30, 10, 5}}, {"story_questions", {8, 6, 10}}, {"arithmetic", {8, 4, 6}},
+    {"recall", {5, 12, 2}}, {"last_write", {2, 4, 0.7}},     {"count", {1, 1, 0.3}},
+    {"needle", {2, 8, 1}},  {"multi_hop", {2, 5, 1}},        {"strings", {5, 3, 4}},
+};
+
+const Row& row_of(const Task& task) {
+  const auto* row = std::ranges::find(mixture_table, task.name, &Row::task);
+  HERD_CHECK(row != std::end(mixture_table), "task {} is in no row of mixture_table", task.name);
+  return *row;
+}
+
+std::size_t column_of(const Stage& stage) {
+  const auto* found = std::ranges::find(stage_list, stage.name, &Stage::name);
+  HERD_CHECK(found != std::end(stage_list), "no stage {}", stage.name);
+  return static_cast<std::size_t>(found - stage_list);
+}
+
+// How often a task is drawn: its share of tokens over the tokens of one of its samples, summed up from the first task.
+using Cumulative = std::vector<double>;
+
+Cumulative frequencies_of(const Stage& stage) {
+  constexpr int looked_at = 24;  // samples whose mean length stands for the task's
+  Cumulative sums;
+  double sum = 0;
+  for (const Task& task : tasks()) {
+    double bytes = 0;
+    for (int i = 0; i < looked_at; ++i)
+      bytes +=
+          bytes_of(make_sample(task, 1, static_cast<std::uint64_t>(i), Split::train, stage.sizes));
+    sum += share_of(task, stage) * looked_at / bytes;
+    sums.push_back(sum);
+  }
+  for (double& x : sums) x /= sum;
+  return sums;
+}
+
+const Cumulative& frequencies(std::size_t column) {
+  static const auto all = [] {  // constants: they follow from the tables above
+    std::array<Cumulative, std::size(stage_list)> made;
+    for (std::size_t i = 0; i < made.size(); ++i) made[i] = frequencies_of(stage_list[i]);
+    return made;
+  }();
+  return all[column];
+}
+
+}  // namespace
+
+std::span<const Stage> stages() { return stage_list; }
+
+const Stage* find_stage(std::string_view name) {
+  const auto* found = std::ranges::find(stage_list, name, &Stage::name);
+  return found == std::end(stage_list) ? nullptr : found;
+}
+
+double share_of(const Task& task, const Stage& stage) {
+  const std::size_t column = column_of(stage);
+  double sum = 0;
+  for (const Row& row : mixture_table) sum += row.percent[column];
+  return row_of(task).percent[column] / sum;
+}
+
+const Task& task_at(const Stage& stage, std::uint64_t seed, std::uint64_t index) {
+  const Cumulative& sums = frequencies(column_of(stage));
+  constexpr std::uint64_t stream = 0x6D697874;  // apart from every task's own draws
+  const auto found = std::ranges::upper_bound(sums, uniform(seed, index, stream));
+  return tasks()[std::min(static_cast<std::size_t>(found - sums.begin()), sums.size() - 1)];
+}
+
+Sample make_sample(const Stage& stage, std::uint64_t seed, std::uint64_t index, Split split,
+                   const Sizes& sizes) {
+  return make_sample(task_at(stage, seed, index), seed, index, split, sizes);
+}
+
+Sample make_sample(const Stage& stage, std::uint64_t seed, std::uint64_t index, Split split) {
+  return make_sample(stage, seed, index, split, stage.sizes);
+}
+
+}  // namespace herd::world

@@ -1,0 +1,149 @@
+// What can be done to words and lists: copy, reverse, sort, remove what is there twice, spell, count letters, capitals.
+#include <algorithm>
+#include <functional>
+
+#include "world/draw.h"
+#include "world/task_list.h"
+#include "world/turns.h"
+#include "world/words.h"
+
+namespace herd::world {
+namespace {
+
+using List = std::vector<std::string>;
+
+std::string draw_item(Draw& draw, int kind) {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz";
+  if (kind == 0) return std::string(draw.one(lexicon()));
+  if (kind == 1) return std::to_string(draw.below(draw.one({10, 100, 1000})));
+  if (kind == 2) return std::string(draw.one(people()).name);
+  std::string out;
+  for (int i = draw.between(2, 5); i > 0; --i) out += draw.one(letters);
+  return out;
+}
+
+List draw_list(Draw& draw, int kind, int count) {
+  List list;
+  for (int i = 0; i < count; ++i) list.push_back(draw_item(draw, kind));
+  return list;
+}
+
+bool by_number(const std::string& a, const std::string& b) {
+  return a.size() != b.size() ? a.size() < b.size() : a < b;  // no leading zeros
+}
+
+List without_repeats(const List& list) {
+  List out;
+  for (const std::string& item : list)
+    if (std::ranges::find(out, item) == out.end()) out.push_back(item);
+  return out;
+}
+
+std::string spelled(std::string_view word, std::string_view between) {
+  std::string out;
+  for (const char c : word) {
+    if (!out.empty()) out += between;
+    out += c;
+  }
+  return out;
+}
+
+struct Work {
+  std::string request, given, answer;
+};
+
+Work list_work(Draw& draw) {
+  const int kind = draw.below(4);
+  List list = draw_list(draw, kind, draw.items(2, 24));
+  const bool numbers = kind == 1;
+  switch (draw.below(5)) {
+    case 0:
+      return {
+          draw.say(
+              "{Copy|Repeat|Write again|Say again}{ this list| these words| this|}{ exactly|}:"),
+          joined(list, ", ", ", "), joined(list, ", ", ", ")};
+    case 1: {
+      List reversed(list.rbegin(), list.rend());
+      return {
+          draw.say(
+              "{Reverse {this list|the order}|Write this list backwards|Turn this list around}:"),
+          joined(list, ", ", ", "), joined(reversed, ", ", ", ")};
+    }
+    case 2: {
+      List sorted = list;
+      numbers ? std::ranges::sort(sorted, by_number) : std::ranges::sort(sorted);
+      return {draw.say(numbers ? "{Sort {these numbers|this list}|Put these numbers in order}{, "
+                                 "smallest first|}:"
+                               : "{Sort {these words|this list}{ by the alphabet|}|Put these words "
+                                 "in alphabetical order}:"),
+              joined(list, ", ", ", "), joined(sorted, ", ", ", ")};
+    }
+    case 3: {
+      const std::size_t kept = list.size();
+      for (std::size_t i = 0; i < (kept + 1) / 2; ++i) {
+        const std::string again = draw.one(list);
+        list.insert(list.begin() + draw.below(static_cast<int>(list.size())), again);
+      }
+      return {draw.say("{Remove {the repeated words|repeats|duplicates}|Write every item once}:"),
+              joined(list, ", ", ", "), joined(without_repeats(list), ", ", ", ")};
+    }
+    default: {
+      const int place = draw.below(static_cast<int>(list.size()));
+      const bool last = draw.chance(0.3);
+      const std::string which = std::to_string(place + 1);
+      return {last ? draw.say("What is the last item {of|in} this list:")
+                   : draw.say("What is item {number |}$n {of|in} this list:", {{"n", which}}),
+              joined(list, ", ", ", "), last ? list.back() : list[static_cast<std::size_t>(place)]};
+    }
+  }
+}
+
+Work word_work(Draw& draw) {
+  std::string word = draw_item(draw, draw.one({0, 0, 2, 3}));
+  switch (draw.below(6)) {
+    case 0:
+      return {draw.say("{Spell|Spell the word|Write the letters of}:"), word, spelled(word, "-")};
+    case 1:
+      return {draw.say("{Reverse the {word|letters}|Write backwards|Spell backwards}:"), word,
+              std::string(word.rbegin(), word.rend())};
+    case 2:
+      return {draw.say("{Write in {capitals|capital letters|upper case}|Make this upper case}:"),
+              word, upper_case(word)};
+    case 3:
+      return {draw.say("{How many letters {has|are in}|Count the letters of}:"), word,
+              std::to_string(word.size())};
+    case 4:
+      return {draw.say("What is the first letter of:"), word, word.substr(0, 1)};
+    default:
+      return {draw.say("What is the last letter of:"), word, word.substr(word.size() - 1)};
+  }
+}
+
+// "a b c": joins letters that were spelled, or capitals back to small ones.
+Work letter_work(Draw& draw) {
+  const std::string word(draw.one(lexicon()));
+  if (draw.chance(0.5))
+    return {draw.say("{Join these letters|Which word is this}:"), spelled(word, " "), word};
+  return {draw.say("{Write in {small letters|lower case}|Make this lower case}:"), upper_case(word),
+          word};
+}
+
+}  // namespace
+
+bool make_strings(Draw& draw, Sample& sample) {
+  for (int turns = draw.between(1, 4); turns > 0; --turns) {
+    const double kind = draw.real();
+    const Work work = kind < 0.6   ? list_work(draw)
+                      : kind < 0.9 ? word_work(draw)
+                                   : letter_work(draw);
+    sample.subject = work.given;
+    if (turns == 1 ? !draw.fits("strings", work.given) : !draw.may_use("strings", work.given))
+      return false;
+    add_user(sample, work.request + " " + work.given);
+    add_answer(sample, work.answer);
+  }
+  grade_as(sample, Check::exact);
+  return true;
+}
+
+}  // namespace herd::world

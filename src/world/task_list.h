@@ -1,0 +1,33 @@
+// The table of tasks: one row a task, one function each, in files of their names.
+#pragma once
+
+#include "world/draw.h"
+#include "world/sample.h"
+
+namespace herd::world {
+
+bool make_story(Draw& draw, Sample& sample);
+bool make_story_questions(Draw& draw, Sample& sample);
+bool make_arithmetic(Draw& draw, Sample& sample);
+bool make_recall(Draw& draw, Sample& sample);
+bool make_last_write(Draw& draw, Sample& sample);
+bool make_count(Draw& draw, Sample& sample);
+bool make_needle(Draw& draw, Sample& sample);
+bool make_multi_hop(Draw& draw, Sample& sample);
+bool make_strings(Draw& draw, Sample& sample);
+
+inline constexpr Task task_list[] = {
+    {"story", "a short story of people, things and feelings, consistent by construction",
+     make_story},
+    {"story_questions", "who has what, where things are, what came before", make_story_questions},
+    {"arithmetic", "sums, differences, products and comparisons, with worked steps",
+     make_arithmetic},
+    {"recall", "values of keys from a list", make_recall},
+    {"last_write", "the last of several values written to a key", make_last_write},
+    {"count", "how often a word stands in a list", make_count},
+    {"needle", "facts hidden in a text that does not matter", make_needle},
+    {"multi_hop", "chains of facts followed step by step", make_multi_hop},
+    {"strings", "copy, reverse, sort, dedupe, spell, capitals", make_strings},
+};
+
+}  // namespace herd::world
