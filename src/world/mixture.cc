@@ -28,6 +28,7 @@ constexpr Row mixture_table[] = {
     {"story", {30, 10, 5}}, {"story_questions", {8, 6, 10}}, {"arithmetic", {8, 4, 6}},
     {"recall", {5, 12, 2}}, {"last_write", {2, 4, 0.7}},     {"count", {1, 1, 0.3}},
     {"needle", {2, 8, 1}},  {"multi_hop", {2, 5, 1}},        {"strings", {5, 3, 4}},
+    {"shapes", {10, 10, 8}},
 };
 
 const Row& row_of(const Task& task) {

@@ -3,8 +3,12 @@
 
 #include "world/draw.h"
 #include "world/sample.h"
+#include "world/shape_scene.h"
 
 namespace herd::world {
+
+// One to `turns` questions about a scene whose picture is the last of the sample's.
+void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int turns);
 
 bool make_story(Draw& draw, Sample& sample);
 bool make_story_questions(Draw& draw, Sample& sample);
@@ -15,6 +19,7 @@ bool make_count(Draw& draw, Sample& sample);
 bool make_needle(Draw& draw, Sample& sample);
 bool make_multi_hop(Draw& draw, Sample& sample);
 bool make_strings(Draw& draw, Sample& sample);
+bool make_shapes(Draw& draw, Sample& sample);
 
 inline constexpr Task task_list[] = {
     {"story", "a short story of people, things and feelings, consistent by construction",
@@ -28,6 +33,7 @@ inline constexpr Task task_list[] = {
     {"needle", "facts hidden in a text that does not matter", make_needle},
     {"multi_hop", "chains of facts followed step by step", make_multi_hop},
     {"strings", "copy, reverse, sort, dedupe, spell, capitals", make_strings},
+    {"shapes", "coloured shapes: what, which colour, how many, where", make_shapes},
 };
 
 }  // namespace herd::world

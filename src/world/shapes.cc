@@ -1,0 +1,236 @@
+// Pictures of shapes: what is there, of which colour and kind, how many, where, and what is beside what. One to four
+// questions about one picture; each is about its first shape, which decides the split.
+#include <algorithm>
+
+#include "world/draw.h"
+#include "world/shape_scene.h"
+#include "world/task_list.h"
+#include "world/turns.h"
+#include "world/words.h"
+
+namespace herd::world {
+namespace {
+
+struct Asked {
+  std::string question, answer;
+  Check check = Check::contains;
+  std::vector<std::string> accepted = {}, rejected = {};
+};
+
+std::vector<std::string> others(Words all, std::string_view right) {
+  std::vector<std::string> out;
+  for (const std::string_view word : all)
+    if (word != right) out.emplace_back(word);
+  return out;
+}
+
+std::string caption_of(const ShapeScene& scene) {
+  std::vector<std::string> names;
+  for (const std::size_t i : scene.in_order())
+    names.push_back(with_article(scene.shapes[i].name()));
+  return capitalised(joined(names)) + ".";
+}
+
+bool ask_caption(Draw& draw, const ShapeScene& scene, Asked& asked) {
+  if (scene.shapes.size() > 4) return false;
+  asked.question = draw.say(
+      "{What {is in|do you see in|is shown in} {the|this} picture?|Describe {the|this} "
+      "picture.|{Name|List} the shapes.|What do you see?}");
+  asked.answer = caption_of(scene);
+  asked.check = Check::one_of;
+  return true;
+}
+
+bool ask_colour(Draw& draw, const ShapeScene& scene, Asked& asked) {
+  const Shape& shape = scene.shapes[0];
+  if (scene.count(shape.kind, "") != 1) return false;
+  const bool alone = scene.shapes.size() == 1 && draw.chance(0.3);
+  asked.question = alone ? draw.say("What colour is it?")
+                         : draw.say(
+                               "{What colour {is|has} the $kind?|Which colour does the $kind "
+                               "have?|The $kind: what colour is it?}",
+                               {{"kind", shape.kind}});
+  asked.answer = capitalised(shape.colour) + ".";
+  asked.accepted = {std::string(shape.colour)};
+  asked.rejected = others(shape_colours(), shape.colour);
+  return true;
+}
+
+bool ask_kind(Draw& draw, const ShapeScene& scene, Asked& asked) {
+  const Shape& shape = scene.shapes[0];
+  if (scene.count("", shape.colour) != 1) return false;
+  asked.question = draw.say(
+      "{What {shape|kind of shape} is $colour?|Which shape is $colour?|What is the $colour "
+      "{thing|shape}?}",
+      {{"colour", shape.colour}});
+  asked.answer = "A " + std::string(shape.kind) + ".";
+  asked.accepted = {std::string(shape.kind)};
+  asked.rejected = others(shape_kinds(), shape.kind);
+  return true;
+}
+
+bool ask_count(Draw& draw, const ShapeScene& scene, Asked& asked) {
+  const Shape& shape = scene.shapes[0];
+  const std::string kinds = plural_of(shape.kind);
+  int count = 0;
+  switch (draw.below(3)) {
+    case 0:
+      asked.question = draw.say("How many shapes {are there|do you see|are in the picture}?");
+      count = static_cast<int>(scene.shapes.size());
+      break;
+    case 1:
+      asked.question =
+          draw.say("How many $kinds {are there|do you see|can you count}?", {{"kinds", kinds}});
+      count = scene.count(shape.kind, "");
+      break;
+    default:
+      asked.question =
+          draw.say("How many $colour shapes {are there|do you see}?", {{"colour", shape.colour}});
+      count = scene.count("", shape.colour);
+  }
+  asked.answer = capitalised(number_word(count)) + ".";
+  asked.accepted = {number_word(count), std::to_string(count)};
+  return true;
+}
+
+bool ask_place(Draw& draw, const ShapeScene& scene, Asked& asked) {
+  const Shape& shape = scene.shapes[0];
+  if (!scene.unique(shape)) return false;
+  asked.question = draw.say("Where {is|do you see} the $name?", {{"name", shape.name()}});
+  const std::string place = place_name(scene, shape);
+  asked.answer =
+      (place == "middle" || place.find(' ') != std::string::npos ? "In the " : "At the ") + place +
+      ".";
+  asked.check = Check::one_of;
+  asked.accepted = {asked.answer, place};
+  return true;
+}
+
+// What the first shape is of another one; cells of other rows and columns only, so that nothing is nearly level.
+bool ask_relation(Draw& draw, const ShapeScene& scene, Asked& asked) {
+  if (scene.shapes.size() < 2) return false;
+  const Shape& a = scene.shapes[0];
+  const Shape& b = scene.shapes[1 + static_cast<std::size_t>(
+                                        draw.below(static_cast<int>(scene.shapes.size()) - 1))];
+  if (!scene.unique(a) || !scene.unique(b)) return false;
+  const bool across = draw.chance(0.5);
+  if (across ? a.column == b.column : a.row == b.row) return false;
+  const bool before = across ? a.column < b.column : a.row < b.row;
+  const std::string_view relation =
+      across ? (before ? "left of" : "right of") : (before ? "above" : "below");
+  const std::string_view opposite =
+      across ? (before ? "right of" : "left of") : (before ? "below" : "above");
+  const std::string first = a.name(), second = b.name();
+  if (draw.chance(0.5)) {
+    const bool yes = draw.chance(0.5);
+    asked.question =
+        draw.say("Is the $a $relation the $b?",
+                 {{"a", first}, {"b", second}, {"relation", yes ? relation : opposite}});
+    asked.answer = yes ? "Yes." : "No.";
+    asked.accepted = {yes ? "yes" : "no"};
+    asked.rejected = {yes ? "no" : "yes"};
+  } else {
+    asked.question =
+        draw.say(across ? "Is the $a left or right of the $b?" : "Is the $a above or below the $b?",
+                 {{"a", first}, {"b", second}});
+    const std::string word(relation.substr(0, relation.find(' ')));
+    asked.answer = capitalised(word) + ".";
+    asked.accepted = {word};
+    asked.rejected = {std::string(opposite.substr(0, opposite.find(' ')))};
+  }
+  return true;
+}
+
+bool ask_size(Draw& draw, const ShapeScene& scene, Asked& asked) {
+  const Shape& a = scene.shapes[0];
+  if (!scene.unique(a)) return false;
+  asked.question =
+      draw.say("Is the $a {large or small|small or large|big or small}?", {{"a", a.name()}});
+  asked.answer = a.large ? "Large." : "Small.";
+  asked.accepted =
+      a.large ? std::vector<std::string>{"large", "big"} : std::vector<std::string>{"small"};
+  asked.rejected =
+      a.large ? std::vector<std::string>{"small"} : std::vector<std::string>{"large", "big"};
+  return true;
+}
+
+bool ask_presence(Draw& draw, const ShapeScene& scene, Asked& asked) {
+  const bool yes = draw.chance(0.5);
+  Shape wanted = scene.shapes[0];
+  if (!yes) (draw.chance(0.5) ? wanted.kind : wanted.colour) = "";
+  if (wanted.kind.empty()) wanted.kind = draw.one(shape_kinds());
+  if (wanted.colour.empty()) wanted.colour = draw.one(shape_colours());
+  const bool is_there = scene.count(wanted.kind, wanted.colour) > 0;
+  if (is_there != yes) return false;
+  asked.question =
+      draw.say("{Is there|Do you see} $name?", {{"name", with_article(wanted.name())}});
+  asked.answer = yes ? "Yes." : "No.";
+  asked.accepted = {yes ? "yes" : "no"};
+  asked.rejected = {yes ? "no" : "yes"};
+  return true;
+}
+
+// More of which kind; never as many.
+bool ask_more(Draw& draw, const ShapeScene& scene, Asked& asked) {
+  const std::string_view a = scene.shapes[0].kind, b = scene.shapes.back().kind;
+  const int first = scene.count(a, ""), second = scene.count(b, "");
+  if (a == b || first == second) return false;
+  const std::string more = plural_of(first > second ? a : b),
+                    fewer = plural_of(first > second ? b : a);
+  const bool swapped = draw.chance(0.5);
+  asked.question = draw.say("Are there more $x or more $y?",
+                            {{"x", swapped ? fewer : more}, {"y", swapped ? more : fewer}});
+  asked.answer = "More " + more + ".";
+  asked.accepted = {more};
+  asked.rejected = {fewer};
+  return true;
+}
+
+Asked ask(Draw& draw, const ShapeScene& scene) {
+  using Asker = bool (*)(Draw&, const ShapeScene&, Asked&);
+  constexpr Asker askers[] = {ask_caption, ask_caption,  ask_colour, ask_colour,   ask_kind,
+                              ask_count,   ask_count,    ask_place,  ask_relation, ask_relation,
+                              ask_size,    ask_presence, ask_more};
+  while (true) {
+    Asked asked;
+    if (draw.one(askers)(draw, scene, asked)) return asked;
+  }
+}
+
+}  // namespace
+
+void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int turns) {
+  std::vector<std::string> questions;
+  while (turns > 0) {
+    Asked asked = ask(draw, scene);
+    if (std::ranges::find(questions, asked.question) != questions.end()) {
+      if (draw.chance(0.5)) --turns;  // a small scene has few questions
+      if (turns > 0 || !questions.empty()) continue;
+    }
+    add_user(sample, asked.question,
+             questions.empty() ? static_cast<int>(sample.pictures.size()) : 0);
+    add_answer(sample, asked.answer);
+    if (asked.accepted.empty()) asked.accepted = {asked.answer};
+    grade_as(sample, asked.check, std::move(asked.accepted), std::move(asked.rejected));
+    questions.push_back(std::move(asked.question));
+    --turns;
+  }
+}
+
+bool make_shapes(Draw& draw, Sample& sample) {
+  ShapeScene scene;
+  const double wide = draw.real();
+  if (wide > 0.9) {  // two tiles or four
+    scene.columns = wide > 0.94 ? 6 : 3;
+    scene.rows = wide > 0.94 && wide < 0.98 ? 3 : 6;
+  }
+  const int most =
+      draw.sizes().items > 0 ? std::min(draw.sizes().items, 6) : draw.one({1, 1, 2, 3, 4, 6});
+  if (!draw_scene(draw, scene, most == 1 ? 1 : 2, most)) return false;
+  sample.subject = scene.shapes[0].name();
+  sample.pictures.push_back(draw_picture(draw, scene));
+  add_shape_turns(draw, sample, scene, draw.between(1, 4));
+  return true;
+}
+
+}  // namespace herd::world
