@@ -125,9 +125,7 @@ std::vector<std::string> special_tokens(const llama4::Config& config) {
   std::vector<std::string> names = text::llama4_special_tokens();
   const std::int64_t room = config.text.vocabulary - config.bos_token;
   if (room >= static_cast<std::int64_t>(names.size())) return names;
-  std::vector<std::string> kept(names.begin(), names.begin() + 19);  // to <|finetune_right_pad|>
-  kept.insert(kept.end(), names.begin() + 80, names.begin() + 93);   // <|image_start|> to <|patch|>
-  return kept;
+  return text::llama4_short_special_tokens();
 }
 
 json::object preprocessor_json(const llama4::VisionConfig& vision) {

@@ -32,4 +32,11 @@ std::vector<std::string> llama4_special_tokens() {
   return names;
 }
 
+std::vector<std::string> llama4_short_special_tokens() {
+  const std::vector<std::string> all = llama4_special_tokens();
+  std::vector<std::string> names(all.begin(), all.begin() + 19);
+  names.insert(names.end(), all.begin() + 80, all.begin() + 93);
+  return names;
+}
+
 }  // namespace herd::text

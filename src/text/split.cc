@@ -1,7 +1,7 @@
 // The alternatives of the pattern, in order, and what their backtracking comes to:
 //   1  P? U* W+ C?     U: upper-case or caseless letters and marks, W: lower-case or caseless letters and marks
 //   2  P? U+ W* C?     P: one character that is no letter, number or newline; C: 's 't 're 've 'm 'll 'd, any case
-//   3  N{1,3}
+//   3  N{1,3}         or, where every digit is a piece, N
 //   4  ' '? O+ [\r\n/]*       O: neither space, letter nor number (marks are O too)
 //   5  \s* [\r\n]+            up to the last newline of the run of spaces
 //   6  \s+ (?!\S)             the run without its last character, unless the text ends
@@ -44,8 +44,11 @@ struct Seen {
 template <bool counting>
 class Scanner {
  public:
-  Scanner(std::string_view text, std::uint64_t* work)
-      : begin_(octets_of(text).data()), end_(begin_ + text.size()), work_(work) {}
+  Scanner(std::string_view text, int numbers_max, std::uint64_t* work)
+      : begin_(octets_of(text).data()),
+        end_(begin_ + text.size()),
+        numbers_max_(numbers_max),
+        work_(work) {}
 
   std::size_t piece_end(std::size_t at) {
     const unsigned char* p = begin_ + at;
@@ -106,7 +109,7 @@ class Scanner {
 
   // Alternative 3, behind a number.
   const unsigned char* numbers(const unsigned char* p) {
-    for (int i = 0; i < 3 && p < end_; ++i) {
+    for (int i = 0; i < numbers_max_ && p < end_; ++i) {
       const Seen seen = look(p);
       if (!seen.has(number)) break;
       p += seen.size;
@@ -151,18 +154,30 @@ class Scanner {
 
   const unsigned char* begin_;
   const unsigned char* end_;
+  int numbers_max_;
   std::uint64_t* work_;
 };
 
 }  // namespace
 
-std::size_t piece_end(std::string_view text, std::size_t begin) {
-  return Scanner<false>(text, nullptr).piece_end(begin);
+std::size_t piece_end(std::string_view text, std::size_t begin, Split split) {
+  if (split == Split::none) return text.size();
+  return Scanner<false>(text, split == Split::llama4 ? 3 : 1, nullptr).piece_end(begin);
+}
+
+std::size_t safe_cut(std::string_view text, std::size_t at) {
+  const auto begins_piece = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  if (at == 0) return 0;
+  for (at = text.find('\n', at - 1); at < text.size(); at = text.find('\n', at))
+    if (++at < text.size() && begins_piece(text[at])) return at;
+  return text.size();
 }
 
 std::uint64_t split_work(std::string_view text) {
   std::uint64_t work = 0;
-  Scanner<true> scanner(text, &work);
+  Scanner<true> scanner(text, 3, &work);
   for (std::size_t at = 0; at < text.size();) at = scanner.piece_end(at);
   return work;
 }

@@ -87,7 +87,7 @@ Result<Tokenizer> Tokenizer::from_tiktoken(std::string_view lines) {
   HERD_TRY(auto merges, MergeTable::from_ranks(vocabulary));
   return TokenizerParts{.vocabulary = std::move(vocabulary),
                         .merges = std::move(merges),
-                        .splits = true,
+                        .split = Split::llama4,
                         .whole_pieces = true}
       .assemble();
 }

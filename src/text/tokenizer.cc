@@ -5,7 +5,6 @@
 
 #include "base/limits.h"
 #include "text/bpe.h"
-#include "text/split.h"
 
 namespace herd::text {
 namespace {
@@ -41,7 +40,7 @@ Tokenizer TokenizerParts::assemble() && {
   Tokenizer tokenizer;
   tokenizer.vocabulary_ = std::move(vocabulary);
   tokenizer.merges_ = std::move(merges);
-  tokenizer.splits_ = splits;
+  tokenizer.split_ = split;
   tokenizer.whole_pieces_ = whole_pieces;
   std::vector<std::pair<std::string_view, std::int32_t>> always;
   std::vector<std::pair<std::string_view, std::int32_t>> parsed;
@@ -97,7 +96,7 @@ void Tokenizer::append(std::string_view text, SpecialTokens specials,
 void Tokenizer::append_text(std::string_view text, std::vector<std::int32_t>& out) const {
   PieceCache cache(text.size());
   for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end) {
-    end = splits_ ? piece_end(text, begin) : text.size();
+    end = piece_end(text, begin, split_);
     const std::string_view piece = text.substr(begin, end - begin);
     if (piece.size() == 1) {
       out.push_back(vocabulary_.byte_token(static_cast<unsigned char>(piece[0])));

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "text/merges.h"
 #include "text/name_matcher.h"
+#include "text/split.h"
 #include "text/vocabulary.h"
 
 namespace herd::text {
@@ -32,7 +33,7 @@ class Tokenizer {
   static Result<Tokenizer> from_directory(const fs::path& directory);
 
   // Hugging Face's tokenizer.json: a BPE model over the byte-to-unicode alphabet. Refused, by name: any normalizer, a
-  // split other than Llama 4's (or none), other models, byte fallback, affixes. Fails with tokenizer_invalid
+  // split other than those of split.h, other models, byte fallback, affixes. Fails with tokenizer_invalid
   // (entry named), invalid_json or json_too_deep.
   static Result<Tokenizer> from_json(std::string_view json);
 
@@ -66,6 +67,7 @@ class Tokenizer {
 
   [[nodiscard]] const Vocabulary& vocabulary() const { return vocabulary_; }
   [[nodiscard]] const MergeTable& merges() const { return merges_; }
+  [[nodiscard]] Split split() const { return split_; }
 
  private:
   friend struct TokenizerParts;
@@ -73,9 +75,9 @@ class Tokenizer {
 
   Vocabulary vocabulary_;
   MergeTable merges_;
-  NameMatcher always_;        // added tokens that are no special ones
-  NameMatcher parsed_;        // these and the special ones
-  bool splits_ = true;        // Llama 4's split, or the whole text as one piece
+  NameMatcher always_;  // added tokens that are no special ones
+  NameMatcher parsed_;  // these and the special ones
+  Split split_ = Split::llama4;
   bool whole_pieces_ = true;  // a piece that is a token is that token, whatever the merges say
 };
 
@@ -83,7 +85,7 @@ class Tokenizer {
 struct TokenizerParts {
   Vocabulary vocabulary;
   MergeTable merges;
-  bool splits = true;
+  Split split = Split::llama4;
   bool whole_pieces = true;
 
   Tokenizer assemble() &&;

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "text/llama4_tokens.h"
 #include "text/tokenizer_for_test.h"
 
 namespace herd::text {
@@ -185,6 +186,19 @@ TEST(TokenizerJson, RefusesByNameWhatWouldChangeTheTokens) {
   file = minimal();
   file.as_object()["post_processor"] = {{"type", "RobertaProcessing"}};
   expect_refused(file, "post_processor: 'RobertaProcessing' is not known");
+}
+
+TEST(TokenizerJson, TakesDigitsOneByOneWhereTheFileDoes) {
+  auto file = minimal();
+  vocab_of(file)["12"] = 256;
+  file.at("model").at("merges") = json::array{"1 2"};
+  const auto grouped = load(file);
+  ASSERT_TRUE(grouped) << to_string(grouped.error());
+  EXPECT_EQ(grouped->encode("x12", SpecialTokens::as_text).size(), 2u);
+  file.at_pointer("/pre_tokenizer/pretokenizers/0/pattern/Regex") = single_digit_split_pattern;
+  const auto single = load(file);
+  ASSERT_TRUE(single) << to_string(single.error());
+  EXPECT_EQ(single->encode("x12", SpecialTokens::as_text).size(), 3u);
 }
 
 TEST(TokenizerJson, DoesNotSplitWhereTheFileDoesNot) {

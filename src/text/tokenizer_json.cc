@@ -72,8 +72,14 @@ Result<void> check_normalizer(const json::value& root) {
               shown(text_of(*normalizer, "type")));
 }
 
-// Whether the text is split. Known: Llama 4's split before a byte-level step, and a byte-level step alone.
-Result<bool> read_pre_tokenizer(const json::value& root) {
+std::optional<Split> split_of(std::string_view regex) {
+  if (regex == llama4_split_pattern) return Split::llama4;
+  if (regex == single_digit_split_pattern) return Split::single_digits;
+  return std::nullopt;
+}
+
+// How the text is split. Known: the splits of split.h before a byte-level step, and a byte-level step alone.
+Result<Split> read_pre_tokenizer(const json::value& root) {
   const json::value* pre = find(root, "pre_tokenizer");
   if (pre == nullptr) return fail(invalid, "pre_tokenizer: none, wanted Llama 4's split");
   std::vector<const json::value*> steps{pre};
@@ -85,7 +91,7 @@ Result<bool> read_pre_tokenizer(const json::value& root) {
     steps.clear();
     for (const json::value& step : list->get_array()) steps.push_back(&step);
   }
-  bool splits = false;
+  Split split = Split::none;
   bool byte_level = false;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const json::value& step = *steps[i];
@@ -94,12 +100,16 @@ Result<bool> read_pre_tokenizer(const json::value& root) {
       const json::value* pattern = find(step, "pattern");
       const std::string_view regex =
           pattern == nullptr ? std::string_view{} : text_of(*pattern, "Regex");
-      if (regex != llama4_split_pattern)
-        return fail(invalid, "pre_tokenizer: the Split pattern {} is not Llama 4's", shown(regex));
+      const std::optional<Split> known = split_of(regex);
+      if (!known)
+        return fail(
+            invalid,
+            "pre_tokenizer: the Split pattern {} is not Llama 4's, nor that with single digits",
+            shown(regex));
       if (text_of(step, "behavior") != "Isolated" || true_of(step, "invert"))
         return fail(invalid, "pre_tokenizer: Split with behavior {}{}, wanted 'Isolated'",
                     shown(text_of(step, "behavior")), true_of(step, "invert") ? " inverted" : "");
-      splits = true;
+      split = *known;
     } else if (name == "ByteLevel" && i + 1 == steps.size()) {
       if (true_of(step, "add_prefix_space"))
         return fail(invalid, "pre_tokenizer: ByteLevel with add_prefix_space is not known");
@@ -114,7 +124,7 @@ Result<bool> read_pre_tokenizer(const json::value& root) {
     }
   }
   if (!byte_level) return fail(invalid, "pre_tokenizer: no ByteLevel step");
-  return splits;
+  return split;
 }
 
 // The decoder must undo the alphabet; the post-processor may only add <|begin_of_text|>, which the renderer does.
@@ -287,14 +297,14 @@ Result<Tokenizer> Tokenizer::from_json(std::string_view text) {
   const json::value* model = find(root, "model");
   if (model == nullptr || !model->is_object()) return fail(invalid, "model: not an object");
   HERD_TRY_VOID(check_normalizer(root));
-  HERD_TRY(const bool splits, read_pre_tokenizer(root));
+  HERD_TRY(const Split split, read_pre_tokenizer(root));
   HERD_TRY_VOID(check_decoder(root));
   HERD_TRY_VOID(check_model(model->get_object()));
   HERD_TRY(auto vocabulary, read_vocabulary(root, model->get_object()));
   HERD_TRY(auto merges, read_merges(model->get_object(), vocabulary));
   return TokenizerParts{.vocabulary = std::move(vocabulary),
                         .merges = std::move(merges),
-                        .splits = splits,
+                        .split = split,
                         .whole_pieces = true_of(*model, "ignore_merges")}
       .assemble();
 }

@@ -5,6 +5,7 @@
 
 What each reference is asked, for every chunk:
   pieces    lengths in bytes of the pieces of Llama 4's split: Oniguruma inside HF tokenizers
+  singles   the same where every digit is a piece, the split of models that herd trains from nothing
   small     ids of the small tokenizer with special tokens as text: HF tokenizers
   merged    the same with ignore_merges off
   parsed    the same as `small` with special tokens parsed (chunks that are UTF-8)
@@ -36,6 +37,7 @@ from tokenizers import (
 DATA = corpus.DATA
 PATTERN = meta.Tokenizer.O200K_PATTERN
 SPLIT = pre_tokenizers.Split(Regex(PATTERN), "isolated")
+SINGLES = pre_tokenizers.Split(Regex(PATTERN.replace(r"\p{N}{1,3}", r"\p{N}")), "isolated")
 WORDS = 2972
 SPECIAL = (
     meta.BASIC_SPECIAL_TOKENS
@@ -95,12 +97,12 @@ def without_special(tokenizer, **model):
     return Tokenizer.from_str(json.dumps(data))
 
 
-def pieces_of(text_bytes):
+def pieces_of(text_bytes, split=SPLIT):
     """The pieces of the split, as bytes."""
     text = text_bytes.decode(errors="surrogateescape")
     seen = "".join("\ufffd" if 0xD800 <= ord(c) < 0xE000 else c for c in text)
     out, at = [], 0
-    for piece, _ in SPLIT.pre_tokenize_str(seen):
+    for piece, _ in split.pre_tokenize_str(seen):
         own = text[at : at + len(piece)]
         assert own == piece or "\ufffd" in piece
         out.append(own.encode(errors="surrogateescape"))
@@ -153,6 +155,7 @@ def main():
         row = {
             "bytes": corpus.hash_of(text_bytes),
             "pieces": corpus.hash_of(map(len, pieces)),
+            "singles": corpus.hash_of(map(len, pieces_of(text_bytes, SINGLES))),
             "small": ids_by_piece(plain.model, pieces),
             "merged": ids_by_piece(merged.model, pieces),
             "ranked": [t for p in pieces for t in ranked._encode_single_piece(p)],
@@ -167,20 +170,23 @@ def main():
             row["parsed"] = small.encode(text, add_special_tokens=False).ids
         rows.append({k: v if isinstance(v, str) else corpus.hash_of(v) for k, v in row.items()})
 
-    short = [
-        corpus.hash_of(
-            len(piece)
-            for string in short_strings(SHORT_ALPHABET, length)
-            for piece in pieces_of(string.encode())
-        )
-        for length in range(1, 6)
-    ]
+    short, short_singles = (
+        [
+            corpus.hash_of(
+                len(piece)
+                for string in short_strings(SHORT_ALPHABET, length)
+                for piece in pieces_of(string.encode(), split)
+            )
+            for length in range(1, 6)
+        ]
+        for split in (SPLIT, SINGLES)
+    )
     replaced = [corpus.hash_of(bad_text(i).decode(errors="replace").encode()) for i in range(64)]
 
     names = list(rows[0])
     with (DATA / "expected.json").open("w") as out:
-        head = {"short_alphabet": SHORT_ALPHABET, "short": short, "bad_bytes": BAD_BYTES,
-                "replaced": replaced}
+        head = {"short_alphabet": SHORT_ALPHABET, "short": short, "short_singles": short_singles,
+                "bad_bytes": BAD_BYTES, "replaced": replaced}
         out.write("{\n")
         for key, value in head.items():
             out.write(f"{json.dumps(key)}: {json.dumps(value)},\n")
