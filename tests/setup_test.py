@@ -37,7 +37,8 @@ class Setup(unittest.TestCase):
             for tool in ("sh", "env", "sed", "cat"):
                 (bin_folder / tool).symlink_to(f"/usr/bin/{tool}")
             done = subprocess.run(
-                ["/bin/sh", str(SETUP), *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                ["/bin/sh", str(SETUP), *arguments], capture_output=True, text=True, check=False,
+                stdin=subprocess.DEVNULL,
                 env={"PATH": str(bin_folder), "ABSENT": absent, "LOG": str(log), **environment})
             calls = log.read_text().splitlines() if log.exists() else []
             return done.returncode, done.stderr, calls

@@ -1,4 +1,5 @@
-"""Hostile .pth files: pickles that want to run something, lie about tensors or never end; ZIPs that contradict themselves."""
+"""Hostile .pth files: pickles that want to run something, lie about tensors or never end; ZIPs that contradict
+themselves."""
 
 import os
 import pickle

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes docs/errors.md from the table in src/base/error_codes.h, the one list of errors. tidy checks that it is fresh."""
+"""Writes docs/errors.md from the table in src/base/error_codes.h, the one list of errors. tidy checks that it is
+fresh."""
 
 import re
 from pathlib import Path

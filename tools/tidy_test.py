@@ -103,7 +103,8 @@ CASES = {
          ({"src/ops/a.cc": "::operator new(3);\n"}, "src/ops/a.cc:1", "an Arena"),
          ({"src/ops/a.cc": "void* x = std::malloc(3);\n"}, "src/ops/a.cc:1", "malloc"),
          ({"src/ops/a.cc": "free(x);\n"}, "src/ops/a.cc:1", "free")],
-        [{"src/ops/a.cc": '#include <new>\nA(const A&) = delete;\n// a new day\nauto s = "new"; x.free(); is_free(x);\n',
+        [{"src/ops/a.cc": '#include <new>\nA(const A&) = delete;\n// a new day\n'
+                           'auto s = "new"; x.free(); is_free(x);\n',
           "src/base/arena.cc": "::operator new(3);\n"}],
     ),
     "shared_ptr": (

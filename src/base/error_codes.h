@@ -13,7 +13,6 @@ enum class Code : std::uint16_t {
   missing_input,
   cannot_create,
   io_failed,
-  busy,
   refused,
   // safetensors.
   file_empty,
@@ -55,7 +54,6 @@ enum class Code : std::uint16_t {
   out_of_range,
   context_length_exceeded,
   memory_plan,
-  cpu_unsupported,
   numeric_error,
   internal,
 };
@@ -73,7 +71,6 @@ inline constexpr std::array code_table{
             "a file that was named does not exist"},
     CodeRow{Code::cannot_create, "E1002", "cannot_create", 73, "an output cannot be created"},
     CodeRow{Code::io_failed, "E1003", "io_failed", 74, "reading or writing failed"},
-    CodeRow{Code::busy, "E1004", "busy", 75, "another process holds the resource"},
     CodeRow{Code::refused, "E1005", "refused", 77, "refused for safety"},
     CodeRow{Code::file_empty, "E1101", "file_empty", 65,
             "the file is shorter than its format's smallest"},
@@ -129,8 +126,6 @@ inline constexpr std::array code_table{
     CodeRow{Code::context_length_exceeded, "E2002", "context_length_exceeded", 65,
             "the prompt and the answer do not fit the context"},
     CodeRow{Code::memory_plan, "E2003", "memory_plan", 69, "the model does not fit the memory"},
-    CodeRow{Code::cpu_unsupported, "E2007", "cpu_unsupported", 69,
-            "the CPU lacks an instruction set this build needs"},
     CodeRow{Code::numeric_error, "E2101", "numeric_error", 70,
             "the model produced numbers that are not finite"},
     CodeRow{Code::internal, "E9999", "internal", 70, "a fault of herd itself"},

@@ -23,8 +23,9 @@ void on_interrupt(int) {
 
 Interrupt::Interrupt() {
   HERD_CHECK(listening.exchange(&source_) == nullptr, "two interrupts at a time");
-  struct sigaction action {};
-  action.sa_handler = on_interrupt;  // without SA_RESTART: a blocked read returns and the caller can look
+  struct sigaction action{};
+  // Without SA_RESTART: a blocked read returns and the caller can look.
+  action.sa_handler = on_interrupt;
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGINT, &action, &former);
 }

@@ -107,6 +107,35 @@ TEST(TokenizerJson, BoundsASpecialTokensName) {
   expect_refused(file, "added_tokens entry 0 (id 256): 257 bytes, at most 256 are allowed");
 }
 
+// At the limit the list is looked at, and its first entry is no pair; past it nobody looks.
+TEST(TokenizerJson, BoundsTheNumberOfMerges) {
+  const std::string file = json::serialize(minimal());
+  const auto message_for = [&](std::uint64_t merges) {
+    std::string list = "[\"\"";
+    for (std::uint64_t i = 1; i < merges; ++i) list += ",\"\"";
+    std::string changed = file;
+    const std::string_view empty = "\"merges\":[]";
+    changed.replace(changed.find(empty), empty.size(), "\"merges\":" + list + "]");
+    const auto loaded = Tokenizer::from_json(changed);
+    return loaded ? "loaded" : loaded.error().message;
+  };
+  EXPECT_THAT(message_for(limits::merges_max), HasSubstr("entry 0: not a pair of tokens"));
+  EXPECT_THAT(message_for(limits::merges_max + 1),
+              HasSubstr("4194305 entries, at most 4194304 are allowed"));
+}
+
+TEST(TokenizerJson, BoundsIds) {
+  const auto message_for = [](std::uint64_t id) {
+    auto file = minimal();
+    vocab_of(file)["xx"] = id;
+    const auto loaded = load(file);
+    return loaded ? "loaded" : loaded.error().message;
+  };
+  EXPECT_THAT(message_for(limits::vocabulary_max), HasSubstr("is outside 0 to 2097151"));
+  EXPECT_THAT(message_for(limits::vocabulary_max - 1), ::testing::Not(HasSubstr("is outside")));
+  EXPECT_EQ(message_for(256), "loaded");
+}
+
 TEST(TokenizerJson, RefusesMergesOfUnknownPieces) {
   const auto with_merge = [](json::value merge) {
     auto file = minimal();

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""From a picture file and a question to tokens, whole: herd beside transformers' own processor, template and generate().
+"""From a picture file and a question to tokens: herd beside transformers' own processor, template and generate().
 
 usage: check_cria.py HERD [MODEL_DIR]
 
-Greedy, float32. Prompt length and all answer ids must be equal. The processor lays out the prompt; the pixels themselves
-are those of `herd preprocess`, because the processor rounds them to bfloat16 (spec D13; pixels are compared elsewhere).
+Greedy, float32. Prompt length and all answer ids must be equal. The processor lays out the prompt; the pixels
+themselves are those of `herd preprocess`, because the processor rounds them to bfloat16 (spec D13; pixels are compared
+elsewhere).
 """
 import json
 import pathlib
