@@ -55,6 +55,13 @@ enum class Code : std::uint16_t {
   context_length_exceeded,
   memory_plan,
   numeric_error,
+  // Learning.
+  training_data_invalid,
+  nothing_to_learn,
+  training_diverged,
+  resume_mismatch,
+  no_checkpoint,
+  recipe_invalid,
   internal,
 };
 
@@ -128,6 +135,18 @@ inline constexpr std::array code_table{
     CodeRow{Code::memory_plan, "E2003", "memory_plan", 69, "the model does not fit the memory"},
     CodeRow{Code::numeric_error, "E2101", "numeric_error", 70,
             "the model produced numbers that are not finite"},
+    CodeRow{Code::training_data_invalid, "E3001", "training_data_invalid", 65,
+            "a line of the training data cannot be read"},
+    CodeRow{Code::nothing_to_learn, "E3002", "nothing_to_learn", 65,
+            "too many examples have no token to learn from"},
+    CodeRow{Code::training_diverged, "E3004", "training_diverged", 70,
+            "losses or gradients stopped being numbers"},
+    CodeRow{Code::resume_mismatch, "E3005", "resume_mismatch", 65,
+            "a training cannot go on with another recipe, model or tokenizer"},
+    CodeRow{Code::no_checkpoint, "E3006", "no_checkpoint", 65,
+            "no checkpoint of the training passes its checks"},
+    CodeRow{Code::recipe_invalid, "E3007", "recipe_invalid", 65,
+            "the recipe asks for something that cannot be done"},
     CodeRow{Code::internal, "E9999", "internal", 70, "a fault of herd itself"},
 };
 

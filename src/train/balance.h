@@ -11,13 +11,21 @@
 #include <string_view>
 #include <vector>
 
+#include "base/options.h"
 #include "ops/context.h"
 
 namespace herd::train {
 
 struct BalanceOptions {
-  double pull = 1e-2;   // of the auxiliary loss, which is 1 at even loads
-  double z_pull = 0.0;  // of the mean square of the logits, which keeps them from growing
+  double pull = 1e-2;
+  double z_pull = 0.0;
+
+  static constexpr auto fields() {
+    using O = BalanceOptions;
+    return option_list(
+        option("pull", &O::pull, "of the auxiliary loss, which is 1 at even loads", Range{0, 100}),
+        option("z_pull", &O::z_pull, "of the mean square of the routers' logits", Range{0, 100}));
+  }
 };
 
 class Balance {

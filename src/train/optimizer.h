@@ -3,23 +3,43 @@
 
 #include <cstdint>
 
+#include "base/options.h"
 #include "ops/context.h"
 #include "train/parameters.h"
 
 namespace herd::train {
 
 struct OptimizerOptions {
-  double rate = 2e-3;           // of hidden matrices, at the schedule's height
-  double embedding_rate = 2.0;  // the others' as multiples of it
+  double rate = 2e-3;
+  double embedding_rate = 2.0;
   double head_rate = 1.0;
   double router_rate = 1.0;
-  double norm_rate = 1.0;  // norms and biases
+  double norm_rate = 1.0;
   double beta1 = 0.9;
   double beta2 = 0.95;
   double eps = 1e-8;
-  double decay = 0.1;      // of matrices; embeddings, norms and biases do not decay
-  bool decay_all = false;  // of everything, as torch.optim.AdamW does it
-  double clip = 1.0;       // limit on the length of the whole gradient; 0: none
+  double decay = 0.1;
+  bool decay_all = false;
+  double clip = 1.0;
+
+  static constexpr auto fields() {
+    using O = OptimizerOptions;
+    constexpr Range factor{0, 1000};
+    return option_list(
+        option("rate", &O::rate, "of hidden matrices, where the schedule's height is 1",
+               Range{0, 10}),
+        option("embedding_rate", &O::embedding_rate, "of embeddings, times the rate", factor),
+        option("head_rate", &O::head_rate, "of the output matrix, times the rate", factor),
+        option("router_rate", &O::router_rate, "of routers, times the rate", factor),
+        option("norm_rate", &O::norm_rate, "of norms and biases, times the rate", factor),
+        option("beta1", &O::beta1, "memory of the gradient", Range{0, 0.9999}),
+        option("beta2", &O::beta2, "memory of its square", Range{0, 0.999999}),
+        option("eps", &O::eps, "added to the square's root", Range{0, 1}),
+        option("decay", &O::decay, "of matrices towards zero, times the rate", Range{0, 10}),
+        option("decay_all", &O::decay_all, "of embeddings, norms and biases too, as PyTorch does"),
+        option("clip", &O::clip, "longest gradient of all parameters together; 0: any",
+               Range{0, 1e9}));
+  }
 };
 
 class Optimizer {

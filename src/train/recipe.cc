@@ -1,0 +1,109 @@
+#include "train/recipe.h"
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/options_json.h"
+
+namespace herd::train {
+namespace {
+
+constexpr std::uint64_t recipe_bytes_max = 1 << 20;
+
+json::value json_of(const toml::node& node) {
+  if (const auto* table = node.as_table()) {
+    json::object object;
+    for (const auto& [key, value] : *table) object[std::string(key.str())] = json_of(value);
+    return object;
+  }
+  if (const auto* array = node.as_array()) {
+    json::array out;
+    for (const toml::node& value : *array) out.push_back(json_of(value));
+    return out;
+  }
+  if (const auto text = node.value_exact<std::string>()) return json::value(*text);
+  if (const auto truth = node.value_exact<bool>()) return *truth;
+  if (const auto whole = node.value_exact<std::int64_t>()) return *whole;
+  if (const auto number = node.value_exact<double>()) return *number;
+  std::ostringstream text;  // dates have no place in a recipe; the option that gets one says so
+  text << toml::node_view<const toml::node>(&node);
+  return json::value(text.str());
+}
+
+template <typename Options>
+Result<void> set(Options& options, const json::value& value, std::string_view where) {
+  if (!value.is_object()) return fail(Code::recipe_invalid, "{}: wanted a table", where);
+  auto done = set_options_from_json(options, value.as_object());
+  if (!done) return std::unexpected(std::move(done).error().in(std::string(where)));
+  return {};
+}
+
+Result<void> check(const Recipe& recipe) {
+  if (recipe.stages.empty())
+    return fail(Code::recipe_invalid, "the recipe has no [[stage]], so there is nothing to do");
+  if (recipe.optimizer.rate <= 0)
+    return fail(Code::recipe_invalid, "optimizer.rate is {}: nothing would be learned",
+                recipe.optimizer.rate);
+  for (const StageOptions& stage : recipe.stages) {
+    if (stage.world.empty() == stage.jsonl.empty())
+      return fail(Code::recipe_invalid,
+                  "stage \"{}\": give exactly one of world and jsonl as the source of its data",
+                  stage.name);
+    if (stage.tokens < 1)
+      return fail(Code::recipe_invalid, "stage \"{}\": tokens is missing", stage.name);
+  }
+  return {};
+}
+
+}  // namespace
+
+double StageOptions::height(double done) const {
+  const double warm = warmup_tokens > 0 ? std::min(1.0, done / warmup_tokens) : 1.0;
+  return warm * (rate_begin + (rate_end - rate_begin) * std::min(1.0, done / tokens));
+}
+
+double Recipe::tokens() const {
+  double sum = 0;
+  for (const StageOptions& stage : stages) sum += stage.tokens;
+  return sum;
+}
+
+Result<Recipe> read_recipe(const fs::path& path) {
+  Recipe recipe;
+  recipe.directory = path.parent_path();
+  HERD_TRY(recipe.text, read_file(path, recipe_bytes_max));
+  const toml::parse_result parsed = toml::parse(recipe.text);
+  if (!parsed) {
+    const toml::source_position at = parsed.error().source().begin;
+    return fail(Code::recipe_invalid, "{}:{}:{}: {}", path.string(), at.line, at.column,
+                parsed.error().description());
+  }
+  json::object root = json_of(parsed.table()).as_object();
+  const auto take = [&](std::string_view key) {
+    json::value value;
+    if (auto* found = root.if_contains(key)) value = *found;
+    root.erase(key);
+    return value;
+  };
+  Result<void> read = [&]() -> Result<void> {
+    if (const json::value stages = take("stage"); stages.is_array())
+      for (const json::value& value : stages.as_array()) {
+        StageOptions& stage = recipe.stages.emplace_back();
+        stage.name = fmt::format("stage {}", recipe.stages.size());
+        HERD_TRY_VOID(set(stage, value, "stage"));
+      }
+    if (const json::value value = take("optimizer"); !value.is_null())
+      HERD_TRY_VOID(set(recipe.optimizer, value, "optimizer"));
+    if (const json::value value = take("balance"); !value.is_null())
+      HERD_TRY_VOID(set(recipe.balance, value, "balance"));
+    HERD_TRY_VOID(set(recipe.training, json::value(root), "the recipe"));
+    return check(recipe);
+  }();
+  if (!read) return std::unexpected(std::move(read).error().in(path.string()));
+  return recipe;
+}
+
+}  // namespace herd::train

@@ -1,0 +1,99 @@
+// How a model is trained: a TOML file, read once and checked before anything runs.
+//
+//   model = "."            # a directory with config.json, tokenizer and chat template (relative to the recipe)
+//   seed = 4
+//   [training]             # TrainingOptions
+//   [optimizer]            # OptimizerOptions
+//   [balance]              # BalanceOptions
+//   [[stage]]              # StageOptions, one after the other
+//   name = "pretrain"
+//   world = "pretrain"     # a stage of the generated world; or jsonl = "file.jsonl"
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/options.h"
+#include "train/balance.h"
+#include "train/optimizer.h"
+
+namespace herd::train {
+
+struct TrainingOptions {
+  std::string model = ".";
+  std::string start;  // a checkpoint to start from; empty: random numbers
+  std::uint64_t seed = 0;
+  std::int64_t piece_tokens = 2048;
+  bool recompute = false;
+  double checkpoint_minutes = 5;
+  std::int64_t held_out_tokens = 16384;
+  std::int64_t report_steps = 50;
+
+  static constexpr auto fields() {
+    using O = TrainingOptions;
+    return option_list(
+        option("model", &O::model, "directory with config.json, tokenizer and chat template"),
+        option("start", &O::start, "checkpoint directory to start from; default: random weights"),
+        option("seed", &O::seed, "of weights and data", any_number),
+        option("piece_tokens", &O::piece_tokens, "tokens that go through the model together",
+               Range{16, 1 << 20}),
+        option("recompute", &O::recompute, "compute inner values of blocks twice to save memory"),
+        option("checkpoint_minutes", &O::checkpoint_minutes, "between two checkpoints",
+               Range{0, 1e6}),
+        option("held_out_tokens", &O::held_out_tokens,
+               "of unseen samples whose loss is reported; 0: none", Range{0, 1e9}),
+        option("report_steps", &O::report_steps, "between two such reports", Range{1, 1e9}));
+  }
+};
+
+struct StageOptions {
+  std::string name;
+  std::string world;
+  std::string jsonl;
+  double tokens = 0;
+  std::int64_t step_tokens = 16384;
+  std::int64_t length_max = 1024;
+  double prompt_weight = 0.1;
+  double warmup_tokens = 0;
+  double rate_begin = 1;
+  double rate_end = 1;
+
+  static constexpr auto fields() {
+    using O = StageOptions;
+    return option_list(
+        option("name", &O::name, "for the log"),
+        option("world", &O::world, "a stage of the generated world (herd gen --list)"),
+        option("jsonl", &O::jsonl, "or a file of JSON lines with text or messages"),
+        option("tokens", &O::tokens, "how long the stage is", Range{1, 1e15}),
+        option("step_tokens", &O::step_tokens, "of one step of the optimizer", Range{1, 1e9}),
+        option("length_max", &O::length_max, "of an example, in tokens", Range{2, 1e7}),
+        option("prompt_weight", &O::prompt_weight, "of what the assistant reads; what it says is 1",
+               Range{0, 1}),
+        option("warmup_tokens", &O::warmup_tokens, "until the rate reaches its height",
+               Range{0, 1e15}),
+        option("rate_begin", &O::rate_begin, "the rate's height, of the optimizer's",
+               Range{0, 100}),
+        option("rate_end", &O::rate_end, "the same at the stage's end; straight in between",
+               Range{0, 100}));
+  }
+
+  // The rate's factor when `done` of the stage's tokens are learned.
+  [[nodiscard]] double height(double done) const;
+};
+
+struct Recipe {
+  fs::path directory;  // of the file; paths in it are relative to this
+  std::string text;    // the file
+  TrainingOptions training;
+  OptimizerOptions optimizer;
+  BalanceOptions balance;
+  std::vector<StageOptions> stages;
+
+  [[nodiscard]] double tokens() const;  // of all stages
+};
+
+// Fails with missing_input, or recipe_invalid: line and column for what is not TOML, else key and value.
+Result<Recipe> read_recipe(const fs::path& path);
+
+}  // namespace herd::train

@@ -1,0 +1,102 @@
+#include "train/source.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/rng.h"
+#include "media/decode.h"
+#include "train/render.h"
+
+namespace herd::train {
+namespace {
+
+constexpr std::size_t faults_shown_max = 20;
+constexpr std::uint64_t file_bytes_max = std::uint64_t{4} << 30;
+constexpr std::size_t line_bytes_max = std::size_t{16} << 20;
+
+Result<Example> example_of_line(const engine::Bundle& bundle, std::string_view line,
+                                const fs::path& directory, float prompt_weight) {
+  if (line.size() > line_bytes_max)
+    return fail(Code::training_data_invalid, "a line of {} bytes, at most {}", line.size(),
+                line_bytes_max);
+  HERD_TRY(const json::value value, parse_json(line));
+  if (const json::value* text = find(value, "text"); text != nullptr && text->is_string())
+    return example_of_text(bundle, text->as_string());
+  const json::value* messages = find(value, "messages");
+  if (messages == nullptr)
+    return fail(
+        Code::training_data_invalid,
+        "an object with neither \"text\" nor \"messages\": there is nothing to learn in it");
+  HERD_TRY(const text::Conversation conversation,
+           text::parse_conversation(*messages, find(value, "tools")));
+  const FindPicture from_file = [&](std::string_view source) -> Result<media::Image> {
+    HERD_TRY(const Mapping file, Mapping::open(directory / source));
+    return media::decode_image(file.bytes());
+  };
+  return example_of_chat(bundle, conversation, from_file, prompt_weight);
+}
+
+// Where line `turn * lines + i` of the endless row lies: a shuffle by sorting random keys, anew each time round.
+std::vector<std::uint32_t> shuffled(std::size_t lines, std::uint64_t seed, std::uint64_t turn) {
+  std::vector<std::uint32_t> order(lines);
+  std::iota(order.begin(), order.end(), 0u);
+  const auto key = [&](std::uint32_t line) { return std::pair(philox(seed, line, turn), line); };
+  std::ranges::sort(order, {}, key);
+  return order;
+}
+
+}  // namespace
+
+Result<Example> example_of_sample(const engine::Bundle& bundle, const world::Sample& sample,
+                                  float prompt_weight) {
+  if (sample.is_document()) return example_of_text(bundle, sample.text);
+  const FindPicture drawn = [&](std::string_view source) -> Result<media::Image> {
+    return sample.pictures[world::picture_index(source)];
+  };
+  return example_of_chat(bundle, sample.conversation, drawn, prompt_weight);
+}
+
+Result<Example> WorldSource::at(std::uint64_t index) const {
+  return example_of_sample(bundle_, world::make_sample(stage_, seed_, index, split_),
+                           prompt_weight_);
+}
+
+Result<std::unique_ptr<JsonLinesSource>> JsonLinesSource::open(const engine::Bundle& bundle,
+                                                               const fs::path& path,
+                                                               std::uint64_t seed,
+                                                               float prompt_weight) {
+  HERD_TRY(const std::string content, read_file(path, file_bytes_max));
+  std::string_view rest = content;
+  if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
+  std::unique_ptr<JsonLinesSource> source(new JsonLinesSource(seed));
+  std::string faults;
+  std::size_t fault_count = 0, number = 0;
+  while (!rest.empty()) {
+    ++number;
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    auto example = example_of_line(bundle, line, path.parent_path(), prompt_weight);
+    if (example) {
+      source->examples_.push_back(std::move(*example));
+    } else if (++fault_count <= faults_shown_max) {
+      faults += fmt::format("\n  line {}: {}", number, example.error().message);
+    }
+  }
+  if (fault_count > 0)
+    return fail(Code::training_data_invalid, "{}: {} of {} lines cannot be used:{}{}",
+                path.string(), fault_count, number, faults,
+                fault_count > faults_shown_max ? "\n  ..." : "");
+  if (source->examples_.empty())
+    return fail(Code::training_data_invalid, "{}: no line of data in it", path.string());
+  return source;
+}
+
+Result<Example> JsonLinesSource::at(std::uint64_t index) const {
+  const std::uint64_t turn = index / examples_.size();
+  return examples_[shuffled(examples_.size(), seed_, turn)[index % examples_.size()]];
+}
+
+}  // namespace herd::train

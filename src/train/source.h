@@ -1,0 +1,70 @@
+// Where examples come from: an endless numbered row of them. Number i is always the same example, so a training that is
+// taken up again needs to remember one number.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "engine/bundle.h"
+#include "train/example.h"
+#include "world/mixture.h"
+
+namespace herd::train {
+
+class Source {
+ public:
+  Source() = default;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+  virtual ~Source() = default;
+
+  // May be called from several threads at once.
+  [[nodiscard]] virtual Result<Example> at(std::uint64_t index) const = 0;
+};
+
+// Samples of the generated world (src/world).
+class WorldSource final : public Source {
+ public:
+  // `bundle` and `stage` must outlive the source.
+  WorldSource(const engine::Bundle& bundle, const world::Stage& stage, std::uint64_t seed,
+              float prompt_weight, world::Split split = world::Split::train)
+      : bundle_(bundle), stage_(stage), seed_(seed), prompt_weight_(prompt_weight), split_(split) {}
+
+  [[nodiscard]] Result<Example> at(std::uint64_t index) const override;
+
+ private:
+  const engine::Bundle& bundle_;
+  const world::Stage& stage_;
+  std::uint64_t seed_;
+  float prompt_weight_;
+  world::Split split_;
+};
+
+// One sample as an example.
+Result<Example> example_of_sample(const engine::Bundle& bundle, const world::Sample& sample,
+                                  float prompt_weight);
+
+// A file of JSON lines, repeated for ever in an order that is shuffled anew each time round. A line is an object with
+// "text", or with "messages" (and "tools") as the chat surface takes them; pictures are paths relative to the file.
+class JsonLinesSource final : public Source {
+ public:
+  // Reads and checks the whole file; every bad line is named, up to twenty. Fails with missing_input, io_failed or
+  // training_data_invalid.
+  static Result<std::unique_ptr<JsonLinesSource>> open(const engine::Bundle& bundle,
+                                                       const fs::path& path, std::uint64_t seed,
+                                                       float prompt_weight);
+
+  [[nodiscard]] Result<Example> at(std::uint64_t index) const override;
+  [[nodiscard]] std::size_t lines() const { return examples_.size(); }
+
+ private:
+  JsonLinesSource(std::uint64_t seed) : seed_(seed) {}
+
+  std::uint64_t seed_;
+  std::vector<Example> examples_;
+};
+
+}  // namespace herd::train
