@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <functional>
@@ -189,16 +190,23 @@ int main(int argc, char** argv) {
   herd::Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view arg = argv[i];
-    if (arg == "--quick")
+    if (arg == "--quick") {
       options.quick = true;
-    else if (arg.starts_with("--threads="))
-      options.threads = std::atoi(argv[i] + 10);
-    else if (arg.starts_with("--only="))
+    } else if (arg.starts_with("--threads=")) {
+      const std::string_view digits = arg.substr(10);
+      const auto [end, failed] =
+          std::from_chars(digits.data(), digits.data() + digits.size(), options.threads);
+      if (failed != std::errc() || end != digits.data() + digits.size() || options.threads < 1)
+        return fmt::print(stderr, "kernels_bench: --threads={}: wanted a number from 1 on\n",
+                          digits),
+               2;
+    } else if (arg.starts_with("--only=")) {
       options.only = arg.substr(7);
-    else
+    } else {
       return fmt::print(stderr,
                         "usage: kernels_bench [--quick] [--threads=N] [--only=SUBSTRING]\n"),
              2;
+    }
   }
   using herd::DType;
   using herd::Layout;

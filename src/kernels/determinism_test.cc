@@ -5,12 +5,13 @@
 
 #include "base/thread_pool.h"
 #include "kernels/cpu/instruction_set.h"
-#include "kernels/testing/matmul_case.h"
+#include "kernels/testing/all_cases.h"
 
 namespace herd {
 namespace {
 
 using test::Draw;
+using test::first_difference;
 using test::Input;
 
 class Determinism : public testing::TestWithParam<std::string_view> {
@@ -21,14 +22,6 @@ class Determinism : public testing::TestWithParam<std::string_view> {
 
 INSTANTIATE_TEST_SUITE_P(Kernels, Determinism, testing::ValuesIn(cpu::instruction_sets()),
                          [](const auto& param) { return std::string(param.param); });
-
-// The index of the first value with other bits, or -1.
-std::int64_t first_difference(const std::vector<float>& a, const std::vector<float>& b) {
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (std::bit_cast<std::uint32_t>(a[i]) != std::bit_cast<std::uint32_t>(b[i]))
-      return static_cast<std::int64_t>(i);
-  return -1;
-}
 
 // [0, rows) cut at random places; pieces of one row and of many.
 std::vector<std::int64_t> random_cuts(Draw& draw, std::int64_t rows) {
@@ -79,6 +72,136 @@ TEST_P(Determinism, MatmulRowsDoNotDependOnSplitOrThreads) {
             whole, multiply(cuts, draw.one_in(2), static_cast<int>(draw.between(1, 3))));
         ASSERT_EQ(at, -1) << where(at) << " cut into " << cuts.size() - 1 << " pieces";
       }
+    }
+}
+
+// Rows, or elements, that a kernel can be asked for in any pieces.
+struct Rows {
+  std::string name;
+  std::int64_t rows, width;
+  std::function<void(std::int64_t begin, std::int64_t end, float* y, const Lane& lane)> compute;
+};
+
+// Widths are odd and rows lie one after the other, so every row begins at another place in a vector; all rows together
+// are work for several threads.
+std::vector<Rows> row_kernels(Draw& draw) {
+  constexpr std::int64_t T = 150, D = 377, count = 60'001, heads = 5, d = 74, K = 3;
+  const KernelTable& cpu = cpu_kernels();
+  const auto x = Input<float>::floats(draw, count), other = Input<float>::floats(draw, count);
+  const auto weight = Input<float>::floats(draw, D), bias = Input<float>::floats(draw, D);
+  const auto cos = Input<float>::floats(draw, T * d / 2),
+             sin = Input<float>::floats(draw, T * d / 2);
+  const Input<std::int32_t> row = test::random_indices(draw, T * K, T);
+  return {
+      {"rms_norm", T, D,
+       [=](std::int64_t begin, std::int64_t end, float* y, const Lane& lane) {
+         cpu.rms_norm({x.data() + begin * D, weight.data(), y, end - begin, D, 1e-5f}, lane);
+       }},
+      {"layer_norm", T, D,
+       [=](std::int64_t begin, std::int64_t end, float* y, const Lane& lane) {
+         cpu.layer_norm(
+             {x.data() + begin * D, weight.data(), bias.data(), y, end - begin, D, 1e-5f}, lane);
+       }},
+      {"rope", T, heads * d,
+       [=](std::int64_t begin, std::int64_t end, float* y, const Lane& lane) {
+         cpu.rope({x.data() + begin * heads * d, cos.data() + begin * d / 2,
+                   sin.data() + begin * d / 2, y, end - begin, heads, d, heads * d, heads * d},
+                  lane);
+       }},
+      {"silu_mul", T / 2, D,
+       [=](std::int64_t begin, std::int64_t end, float* y, const Lane& lane) {
+         cpu.silu_mul({x.data() + begin * 2 * D, y, end - begin, D}, lane);
+       }},
+      {"gather", T, D,
+       [=](std::int64_t begin, std::int64_t end, float* y, const Lane& lane) {
+         cpu.gather(
+             {x.data(), DType::f32, row.data() + begin, other.data() + begin, y, end - begin, D},
+             lane);
+       }},
+      {"gather_add", T, D,
+       [=](std::int64_t begin, std::int64_t end, float* y, const Lane& lane) {
+         cpu.gather_add(
+             {other.data() + begin * D, x.data(), row.data() + begin * K, y, end - begin, K, D},
+             lane);
+       }},
+      {"scale_rows", T, D,
+       [=](std::int64_t begin, std::int64_t end, float* y, const Lane& lane) {
+         cpu.scale_rows({x.data() + begin * D, other.data() + begin, y, end - begin, D, D, D},
+                        lane);
+       }},
+      {"gelu", count, 1,
+       [=](std::int64_t begin, std::int64_t end, float* y, const Lane& lane) {
+         cpu.gelu({x.data() + begin, y, end - begin}, lane);
+       }},
+      {"sigmoid", count, 1,
+       [=](std::int64_t begin, std::int64_t end, float* y, const Lane& lane) {
+         cpu.sigmoid({x.data() + begin, y, end - begin}, lane);
+       }},
+      {"add", count, 1,
+       [=](std::int64_t begin, std::int64_t end, float* y, const Lane& lane) {
+         cpu.add({x.data() + begin, other.data() + begin, y, end - begin}, lane);
+       }},
+  };
+}
+
+TEST_P(Determinism, RowsDoNotDependOnTheRowsBesideThem) {
+  Draw draw(11);
+  ThreadPool pool(3);
+  for (const Rows& kernel : row_kernels(draw)) {
+    const auto cut = [&](const std::vector<std::int64_t>& cuts, const Lane& lane) {
+      // Somewhere else in memory each time.
+      test::Output y(draw.between(0, 15), kernel.rows * kernel.width);
+      for (std::size_t i = 0; i + 1 < cuts.size(); ++i)
+        kernel.compute(cuts[i], cuts[i + 1], y.data() + cuts[i] * kernel.width, lane);
+      return std::vector<float>(y.data(), y.data() + kernel.rows * kernel.width);
+    };
+    const std::vector<float> whole = cut({0, kernel.rows}, {});
+    std::vector<std::int64_t> single;
+    for (std::int64_t t = 0; t <= kernel.rows; ++t) single.push_back(t);
+    ASSERT_EQ(first_difference(whole, cut(single, {&pool})), -1) << kernel.name << " row by row";
+    ASSERT_EQ(first_difference(whole, cut({0, kernel.rows}, {&pool})), -1)
+        << kernel.name << ", 3 threads";
+    for (int i = 0; i < 4; ++i)
+      ASSERT_EQ(first_difference(whole, cut(random_cuts(draw, kernel.rows), {&pool})), -1)
+          << kernel.name << " in random pieces";
+  }
+}
+
+TEST_P(Determinism, AttentionRowsDoNotDependOnTheRowsBesideThem) {
+  ThreadPool pool(3);
+  for (std::uint64_t seed = 100; seed < 120; ++seed) {
+    Draw draw(seed);
+    const test::AttendCase one(draw);
+    const std::int64_t T = one.sizes().T, width = one.o_stride();
+    // Of what a call wrote, its rows without the guards.
+    const auto rows = [&](std::int64_t begin, std::int64_t end, const Lane& lane) {
+      const std::vector<float> all = one.run_rows(cpu_kernels(), lane, begin, end);
+      const auto from = all.begin() + test::Output::guard + one.offset();
+      return std::vector<float>(from, from + (end - begin) * width);
+    };
+    const std::vector<float> whole = rows(0, T, {});
+    for (int i = 0; i < 3; ++i) {
+      const std::vector<std::int64_t> cuts = random_cuts(draw, T);
+      std::vector<float> pieces;
+      for (std::size_t c = 0; c + 1 < cuts.size(); ++c)
+        pieces = test::joined(std::move(pieces), rows(cuts[c], cuts[c + 1], {&pool}));
+      ASSERT_EQ(first_difference(whole, pieces), -1) << "seed " << seed << ": " << one.text();
+    }
+  }
+}
+
+// Every kernel, also those whose outputs are no rows.
+TEST_P(Determinism, NothingDependsOnTheNumberOfThreads) {
+  ThreadPool two(2), three(3), eight(8);
+  for (const test::CaseKind* kind : test::kinds())
+    for (std::uint64_t seed = 500; seed < 520; ++seed) {
+      Draw draw(seed);
+      const std::unique_ptr<test::KernelCase> one = kind->make(draw);
+      const std::vector<float> alone = one->run(cpu_kernels(), {});
+      for (ThreadPool* pool : {&two, &three, &eight})
+        ASSERT_EQ(first_difference(alone, one->run(cpu_kernels(), {pool})), -1)
+            << kind->name << " with " << pool->threads() << " threads, seed " << seed << ": "
+            << one->text();
     }
 }
 

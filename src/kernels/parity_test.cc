@@ -5,17 +5,13 @@
 
 #include "base/thread_pool.h"
 #include "kernels/cpu/instruction_set.h"
-#include "kernels/testing/matmul_case.h"
+#include "kernels/testing/all_cases.h"
 
 namespace herd {
 namespace {
 
 using test::Draw;
 using test::KernelCase;
-
-const test::CaseKind kinds[]{
-    {"matmul", test::random_matmul},
-};
 
 // The place and size of the worst difference beyond tolerance, or "".
 std::string difference(const std::vector<float>& ref, const std::vector<float>& got,
@@ -42,7 +38,7 @@ TEST_P(Parity, AgreesWithTheReference) {
   ASSERT_TRUE(cpu::force_instruction_set(set));
   ASSERT_EQ(cpu::chosen_instruction_set(), set);
   ThreadPool pool(3);
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+  for (std::uint64_t seed = 1; seed <= kind->seeds; ++seed) {
     Draw draw(seed);
     const std::unique_ptr<KernelCase> one = kind->make(draw);
     const std::vector<float> ref = one->run(ref_kernels(), {});
@@ -54,15 +50,9 @@ TEST_P(Parity, AgreesWithTheReference) {
   cpu::force_instruction_set("");
 }
 
-std::vector<const test::CaseKind*> all_kinds() {
-  std::vector<const test::CaseKind*> all;
-  for (const test::CaseKind& kind : kinds) all.push_back(&kind);
-  return all;
-}
-
 INSTANTIATE_TEST_SUITE_P(Kernels, Parity,
                          testing::Combine(testing::ValuesIn(cpu::instruction_sets()),
-                                          testing::ValuesIn(all_kinds())),
+                                          testing::ValuesIn(test::kinds())),
                          [](const auto& param) {
                            return std::string(std::get<0>(param.param)) + "_" +
                                   std::get<1>(param.param)->name;

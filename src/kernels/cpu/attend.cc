@@ -159,7 +159,7 @@ void attend_rows(const AttendArgs& args, std::int64_t begin, std::int64_t end, s
   const std::int64_t state = (static_cast<std::int64_t>(sizeof(Query)) + 63) / 64 * 16;
   float* memory =
       scratch(static_cast<std::size_t>(queries * (state + 2 * padded) + 2 * block_floats));
-  auto* all = reinterpret_cast<Query*>(memory);
+  auto* all = static_cast<Query*>(static_cast<void*>(memory));
   float* numbers = memory + queries * state;
   float* keys = numbers + queries * 2 * padded;
   float* values = keys + block_floats;

@@ -22,16 +22,18 @@ void cross_entropy(const CrossEntropyArgs&, const Lane&);
 void adamw(const AdamWArgs&, const Lane&);
 void sum_squares(const SumSquaresArgs&, const Lane&);
 
-// rows.cc: the reference's arithmetic, shared out to the threads.
 void rms_norm(const RmsNormArgs&, const Lane&);
 void layer_norm(const LayerNormArgs&, const Lane&);
-void rope(const RopeArgs&, const Lane&);
-void store_kv(const StoreKvArgs&, const Lane&);
+
 void silu_mul(const SiluMulArgs&, const Lane&);
 void gelu(const GeluArgs&, const Lane&);
+void sigmoid(const SigmoidArgs&, const Lane&);
 void add(const AddArgs&, const Lane&);
+void scale_rows(const ScaleRowsArgs&, const Lane&);
+
+void rope(const RopeArgs&, const Lane&);
+void store_kv(const StoreKvArgs&, const Lane&);
 void gather(const GatherArgs&, const Lane&);
 void gather_add(const GatherAddArgs&, const Lane&);
-void scale_rows(const ScaleRowsArgs&, const Lane&);
 
 }  // namespace herd::cpu

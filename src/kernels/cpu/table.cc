@@ -16,6 +16,7 @@ const KernelTable& cpu_kernels() {
     t.store_kv = cpu::store_kv;
     t.silu_mul = cpu::silu_mul;
     t.gelu = cpu::gelu;
+    t.sigmoid = cpu::sigmoid;
     t.add = cpu::add;
     t.gather = cpu::gather;
     t.gather_add = cpu::gather_add;

@@ -2,11 +2,16 @@
 // between guards. One kind a kernel; parity tests, determinism tests and benchmarks draw from the same kinds.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -26,6 +31,11 @@ class Draw {
   }
   bool one_in(int n) { return between(1, n) == 1; }
   float number() { return static_cast<float>(4 * unit() - 2); }
+  // Of any size up to `largest`, most of them far below it, some zero: for kernels that treat sizes differently.
+  float wide_number(double largest) {
+    if (one_in(50)) return one_in(2) ? 0.0f : -0.0f;
+    return static_cast<float>((one_in(2) ? largest : -largest) * std::exp2(-30 * unit() * unit()));
+  }
 
  private:
   std::uint64_t seed_;
@@ -75,6 +85,10 @@ class Output {
       : offset_(offset), data_(static_cast<std::size_t>(offset + count + 2 * guard)) {
     for (float& value : data_) std::memcpy(&value, &untouched_bits, sizeof value);
   }
+  // One that holds values already: to be added to, or read and written in place.
+  Output(std::int64_t offset, const Input<float>& values) : Output(offset, values.size()) {
+    std::copy(values.data(), values.data() + values.size(), data());
+  }
   [[nodiscard]] float* data() { return data_.data() + guard + offset_; }
   [[nodiscard]] std::vector<float> all() && { return std::move(data_); }
 
@@ -94,12 +108,75 @@ class KernelCase {
   virtual std::string text() const = 0;
 };
 
+// A case made of functions, which own what they need.
+class FunctionCase final : public KernelCase {
+ public:
+  using Run = std::function<std::vector<float>(const KernelTable&, const Lane&)>;
+  using Tolerance = std::function<std::vector<double>(const std::vector<float>&)>;
+
+  FunctionCase(std::string text, Run run, Tolerance tolerance)
+      : text_(std::move(text)), run_(std::move(run)), tolerance_(std::move(tolerance)) {}
+  std::vector<float> run(const KernelTable& table, const Lane& lane) override {
+    return run_(table, lane);
+  }
+  std::vector<double> tolerance(const std::vector<float>& reference) override {
+    return tolerance_(reference);
+  }
+  std::string text() const override { return text_; }
+
+ private:
+  std::string text_;
+  Run run_;
+  Tolerance tolerance_;
+};
+
 struct CaseKind {
   const char* name;
   std::function<std::unique_ptr<KernelCase>(Draw&)> make;
+  std::uint64_t seeds = 200;
 };
 
 // float32's rounding error, relative.
 inline constexpr double eps = 0x1p-24;
+
+// Tolerance of `roundings` roundings of the result itself, and `floor` where results are subnormal or cancel.
+inline FunctionCase::Tolerance roundings_of_result(double roundings, double floor = 0) {
+  return [=](const std::vector<float>& reference) {
+    std::vector<double> bound;
+    for (const float value : reference)
+      bound.push_back(roundings * eps * std::fabs(double{value}) + floor);
+    return bound;
+  };
+}
+
+// The kernel does the reference's own operations in the reference's order.
+inline FunctionCase::Tolerance equal_bits() { return roundings_of_result(0); }
+
+inline std::vector<float> joined(std::vector<float> a, const std::vector<float>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+// One random finite number of a weight's type, as bytes.
+inline void append_weight(Draw& draw, DType dtype, std::vector<std::uint8_t>& bytes) {
+  if (dtype == DType::f8_e4m3) {
+    const std::int64_t code = draw.between(0, 253);  // without the two NaN
+    bytes.push_back(static_cast<std::uint8_t>(code < 127 ? code : code + 1));
+    return;
+  }
+  const float value = draw.number();
+  if (dtype == DType::f32) {
+    const auto four = std::bit_cast<std::array<std::uint8_t, 4>>(value);
+    bytes.insert(bytes.end(), four.begin(), four.end());
+    return;
+  }
+  // Half precision from zero through subnormals to 2, or bfloat16.
+  const auto half =
+      dtype == DType::bf16
+          ? bf16_of_f32(value)
+          : static_cast<std::uint16_t>(draw.between(0, 0x4000) | (value < 0 ? 0x8000 : 0));
+  bytes.push_back(static_cast<std::uint8_t>(half & 0xff));
+  bytes.push_back(static_cast<std::uint8_t>(half >> 8));
+}
 
 }  // namespace herd::test

@@ -19,7 +19,7 @@ class RandomMatrix {
     const std::int64_t width = layout == Layout::out_in ? in : out;
     stride_ = width + (draw.one_in(3) ? draw.between(1, 20) : 0);
     const std::int64_t count = rows == 0 ? 0 : (rows - 1) * stride_ + width;
-    for (std::int64_t i = 0; i < count; ++i) append(draw);
+    for (std::int64_t i = 0; i < count; ++i) append_weight(draw, dtype, encoded_);
     bytes_ = Input<std::uint8_t>(draw, static_cast<std::int64_t>(encoded_.size()),
                                  [&, i = std::size_t{0}]() mutable { return encoded_[i++]; });
     if (scaled) scale_ = Input<float>::floats(draw, out);
@@ -45,27 +45,6 @@ class RandomMatrix {
   }
 
  private:
-  void append(Draw& draw) {
-    if (dtype_ == DType::f8_e4m3) {
-      const std::int64_t code = draw.between(0, 253);  // without the two NaN
-      encoded_.push_back(static_cast<std::uint8_t>(code < 127 ? code : code + 1));
-      return;
-    }
-    const float value = draw.number();
-    if (dtype_ == DType::f32) {
-      const auto bytes = std::bit_cast<std::array<std::uint8_t, 4>>(value);
-      encoded_.insert(encoded_.end(), bytes.begin(), bytes.end());
-      return;
-    }
-    // Half precision from zero through subnormals to 2, or bfloat16.
-    const auto half =
-        dtype_ == DType::bf16
-            ? bf16_of_f32(value)
-            : static_cast<std::uint16_t>(draw.between(0, 0x4000) | (value < 0 ? 0x8000 : 0));
-    encoded_.push_back(static_cast<std::uint8_t>(half & 0xff));
-    encoded_.push_back(static_cast<std::uint8_t>(half >> 8));
-  }
-
   DType dtype_;
   Layout layout_;
   std::int64_t out_, in_, stride_ = 0;
