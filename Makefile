@@ -1,6 +1,7 @@
 # The two commands are `make run` and `make test`; everything else is a thin name for a CMake preset. See `make help`.
 JOBS ?= $(shell nproc)
 MODEL ?= models/cria
+FUZZ_SECONDS ?= 30
 MAKEFLAGS += --no-print-directory
 
 .PHONY: run test build bench format lint test-slow asan tsan fuzz setup setup-dev clean help
@@ -22,9 +23,11 @@ bench: build/build.ninja ## build bench/ and run each program; say which machine
 	@cmake --build build -j $(JOBS)
 	@for program in build/*_bench; do echo "== $$program"; $$program; done
 
-test-slow: build/build.ninja ## the tests that take minutes or gigabytes
+test-slow: setup-dev build/build.ninja ## what takes minutes or gigabytes: true widths, Meta's tokenizer, 64k tokens, fuzzing
+	@tools/reference/setup.sh
 	@cmake --build build -j $(JOBS)
 	@ctest --test-dir build -L slow --output-on-failure --no-tests=error
+	@$(MAKE) fuzz
 
 asan: export ASAN_OPTIONS = detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1:allocator_may_return_null=1
 asan: export UBSAN_OPTIONS = print_stacktrace=1
@@ -34,9 +37,10 @@ asan tsan: setup-dev ## the quick tests under clang's address+undefined / thread
 	@cmake --build build/$@ -j $(JOBS)
 	@ctest --test-dir build/$@ -LE 'slow|gpu|tidy' -j $(JOBS) --output-on-failure --no-tests=error
 
-fuzz: setup-dev ## build the libFuzzer targets into build/fuzz
+fuzz: setup-dev ## every parser against made-up inputs, FUZZ_SECONDS=30 each
 	@cmake --preset fuzz
-	@cmake --build build/fuzz -j $(JOBS)
+	@cmake --build build/fuzz --target fuzz_targets -j $(JOBS)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) ctest --test-dir build/fuzz -L fuzz --output-on-failure --no-tests=error
 
 lint: setup-dev build/build.ninja ## clang-tidy over src/
 	@tools/lint.sh build $(JOBS)
