@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 
 #include "base/thread_pool.h"
@@ -99,6 +100,18 @@ engine::Prompt prompt_of(const Expected& expected, const std::string& prefix,
   return prompt;
 }
 
+// The best token after the prompt, after that one, and so on.
+Result<std::vector<std::int64_t>> greedy_tokens(engine::Session& session,
+                                                const engine::Prompt& prompt, std::size_t count) {
+  std::vector<std::int64_t> greedy;
+  HERD_TRY(std::span<const float> logits, session.prefill(prompt));
+  while (true) {
+    greedy.push_back(std::ranges::max_element(logits) - logits.begin());
+    if (greedy.size() >= count) return greedy;
+    HERD_TRY(logits, session.step(static_cast<std::int32_t>(greedy.back())));
+  }
+}
+
 class Golden : public testing::TestWithParam<std::string> {
  protected:
   Golden() : pool(2), ctx(cpu_kernels(), pool) {}
@@ -107,6 +120,7 @@ class Golden : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(Golden, AgreesWithTransformersAtEveryLayer) {
+  // An absolute path stays what it is.
   const fs::path directory = fs::path(HERD_ROOT) / "tests/data/models" / GetParam();
   auto loaded = llama4::load(directory);
   ASSERT_TRUE(loaded.has_value()) << to_string(loaded.error());
@@ -163,14 +177,11 @@ TEST_P(Golden, AgreesWithTransformersAtEveryLayer) {
       compare("projected", seen.numbers["projected"]);
     }
 
-    std::vector<std::int32_t> greedy;
-    auto next = session->prefill(prompt);
-    for (int i = 0; i < 64; ++i) {
-      ASSERT_TRUE(next.has_value()) << to_string(next.error());
-      greedy.push_back(static_cast<std::int32_t>(std::ranges::max_element(*next) - next->begin()));
-      if (i < 63) next = session->step(greedy.back());
-    }
-    EXPECT_TRUE(std::ranges::equal(greedy, expected.numbers<std::int64_t>(prefix + "greedy")));
+    const auto wanted = expected.numbers<std::int64_t>(prefix + "greedy");
+    EXPECT_GE(wanted.size(), 8u);
+    const auto greedy = greedy_tokens(*session, prompt, wanted.size());
+    ASSERT_TRUE(greedy.has_value()) << to_string(greedy.error());
+    EXPECT_EQ(*greedy, wanted);
   }
   EXPECT_GE(cases, 1);
   for (const auto& [name, error] : worst_error)
@@ -188,6 +199,15 @@ std::vector<std::string> model_names() {
 
 INSTANTIATE_TEST_SUITE_P(Models, Golden, testing::ValuesIn(model_names()),
                          [](const auto& model) { return model.param; });
+
+// A directory like those, anywhere: tests/slice_test.py makes a layer of Scout's true width and names it here.
+std::vector<std::string> other_models() {
+  const char* named = std::getenv("HERD_GOLDEN_MODEL");
+  return named == nullptr ? std::vector<std::string>{} : std::vector<std::string>{named};
+}
+
+INSTANTIATE_TEST_SUITE_P(Other, Golden, testing::ValuesIn(other_models()),
+                         [](const auto&) { return std::string("model"); });
 
 }  // namespace
 }  // namespace herd
