@@ -7,6 +7,7 @@ namespace herd::cli {
 
 Result<int> chat(Arguments arguments);
 Result<int> doctor(Arguments arguments);
+Result<int> export_weights(Arguments arguments);
 Result<int> gen(Arguments arguments);
 Result<int> generate(Arguments arguments);
 Result<int> inspect(Arguments arguments);
@@ -15,6 +16,7 @@ Result<int> preprocess(Arguments arguments);
 Result<int> render(Arguments arguments);
 Result<int> synth(Arguments arguments);
 Result<int> tokenize(Arguments arguments);
+Result<int> train(Arguments arguments);
 
 std::span<const Command> commands() {
   static constexpr std::array rows{
@@ -26,6 +28,8 @@ std::span<const Command> commands() {
       Command{"preprocess", "the tiles a picture becomes, into a .npy file", preprocess},
       Command{"inspect", "what a checkpoint is: shape, parameters, memory, tensors", inspect},
       Command{"synth", "a checkpoint of true shape and random weights", synth},
+      Command{"train", "learn what a recipe says, from nothing or from a checkpoint", train},
+      Command{"export", "the weights of a training as a Hugging Face directory", export_weights},
       Command{"gen", "samples of the generated world that cria learns", gen},
       Command{"doctor", "what this machine can do, measured", doctor},
   };

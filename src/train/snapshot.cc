@@ -1,0 +1,172 @@
+#include "train/snapshot.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/json.h"
+#include "checkpoint/safetensors.h"
+#include "checkpoint/safetensors_writer.h"
+
+namespace herd::train {
+namespace {
+
+constexpr std::size_t snapshots_kept = 2;
+constexpr std::uint64_t state_bytes_max = 1 << 20;
+
+struct Row {
+  const char* name;
+  std::span<float> numbers;
+};
+
+std::array<Row, 3> rows_of(const Parameters& parameters) {
+  return {{{"weights", parameters.weights()},
+           {"first_moments", parameters.first_moments()},
+           {"second_moments", parameters.second_moments()}}};
+}
+
+std::uint32_t checksum_of(std::span<const std::byte> bytes, std::uint32_t before) {
+  return static_cast<std::uint32_t>(
+      crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
+// Doubles as their bits: what is read is what was written.
+std::string text_of_double(double value) { return fmt::format("{:a}", value); }
+
+json::object json_of(const TrainingState& state) {
+  json::array lengths;
+  for (const double length : state.lengths) lengths.push_back(json::value(text_of_double(length)));
+  return {{"step", state.step},
+          {"updates", state.updates},
+          {"stage", state.stage},
+          {"stage_tokens", state.stage_tokens},
+          {"next_example", state.next_example},
+          {"tokens", state.tokens},
+          {"seconds", text_of_double(state.seconds)},
+          {"skipped", state.skipped},
+          {"lengths", lengths},
+          {"fingerprint", fmt::format("{:016x}", state.fingerprint)}};
+}
+
+Result<TrainingState> state_of(const json::value& value) {
+  TrainingState state;
+  const auto whole = [&](const char* key, auto& out) {
+    const json::value* found = find(value, key);
+    if (found == nullptr || !found->is_number()) return false;
+    out = found->to_number<std::remove_reference_t<decltype(out)>>();
+    return true;
+  };
+  const json::value* lengths = find(value, "lengths");
+  const json::value* seconds = find(value, "seconds");
+  const json::value* fingerprint = find(value, "fingerprint");
+  const bool good = whole("step", state.step) && whole("updates", state.updates) &&
+                    whole("stage", state.stage) && whole("stage_tokens", state.stage_tokens) &&
+                    whole("next_example", state.next_example) && whole("tokens", state.tokens) &&
+                    whole("skipped", state.skipped) && lengths != nullptr && lengths->is_array() &&
+                    seconds != nullptr && seconds->is_string() && fingerprint != nullptr &&
+                    fingerprint->is_string();
+  if (!good) return fail(Code::bad_header, "not the state of a training");
+  for (const json::value& length : lengths->as_array())
+    if (length.is_string())
+      state.lengths.push_back(std::strtod(length.as_string().c_str(), nullptr));
+  state.seconds = std::strtod(seconds->as_string().c_str(), nullptr);
+  state.fingerprint = std::strtoull(fingerprint->as_string().c_str(), nullptr, 16);
+  return state;
+}
+
+// Step directories, newest first.
+std::vector<fs::path> snapshots_in(const fs::path& out) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(out / "checkpoints", error))
+    if (entry.is_directory() && entry.path().filename().string().starts_with("step-") &&
+        entry.path().extension().empty())
+      found.push_back(entry.path());
+  std::ranges::sort(found, std::greater());
+  return found;
+}
+
+Result<TrainingState> read_snapshot(const fs::path& path, const Parameters& parameters) {
+  HERD_TRY(const std::string text, read_file(path / "state.json", state_bytes_max));
+  HERD_TRY(const json::value value, parse_json(text));
+  HERD_TRY(TrainingState state, state_of(value));
+  HERD_TRY(const auto file, checkpoint::Safetensors::open(path / "rows.safetensors"));
+  std::uint32_t checksum = 0;
+  for (const Row& row : rows_of(parameters)) {
+    const auto* entry = file.find(row.name);
+    if (entry == nullptr || entry->dtype != DType::f32 ||
+        entry->shape.elements() != static_cast<std::int64_t>(row.numbers.size()))
+      return fail(Code::tensor_mismatch, "{} is not there with {} numbers", row.name,
+                  row.numbers.size());
+    checksum = checksum_of(file.bytes(*entry), checksum);
+  }
+  const json::value* wanted = find(value, "checksum");
+  if (wanted == nullptr || !wanted->is_number() || wanted->to_number<std::uint32_t>() != checksum)
+    return fail(Code::bad_header,
+                "the checksum of rows.safetensors is {:08x}, not what was written", checksum);
+  for (const Row& row : rows_of(parameters))
+    std::memcpy(row.numbers.data(), file.bytes(*file.find(row.name)).data(),
+                row.numbers.size_bytes());
+  return state;
+}
+
+}  // namespace
+
+Result<void> save_snapshot(const fs::path& out, const Parameters& parameters,
+                           const TrainingState& state) {
+  const fs::path target = out / "checkpoints" / fmt::format("step-{:08}", state.step);
+  const fs::path beside = target.string() + ".tmp";
+  std::error_code error;
+  fs::remove_all(beside, error);
+  if (!fs::create_directories(beside, error) || error)
+    return fail(Code::cannot_create, "{}: {}", beside.string(), error.message());
+
+  std::vector<checkpoint::PlannedTensor> plan;
+  for (const Row& row : rows_of(parameters))
+    plan.push_back({row.name, DType::f32, {static_cast<std::int64_t>(row.numbers.size())}});
+  HERD_TRY(auto file, checkpoint::SafetensorsWriter::create(beside / "rows.safetensors", plan));
+  std::uint32_t checksum = 0;
+  for (const Row& row : rows_of(parameters)) {
+    HERD_TRY_VOID(file.write(std::as_bytes(row.numbers)));
+    checksum = checksum_of(std::as_bytes(row.numbers), checksum);
+  }
+  HERD_TRY_VOID(file.finish());
+  json::object object = json_of(state);
+  object["checksum"] = checksum;
+  HERD_TRY_VOID(write_file(beside / "state.json", std::string_view(json::serialize(object))));
+  fs::remove_all(target, error);
+  fs::rename(beside, target, error);
+  if (error) return fail(Code::io_failed, "{}: {}", target.string(), error.message());
+  const std::vector<fs::path> all = snapshots_in(out);
+  for (std::size_t i = snapshots_kept; i < all.size(); ++i) fs::remove_all(all[i], error);
+  return {};
+}
+
+Result<std::optional<FoundSnapshot>> load_snapshot(const fs::path& out,
+                                                   const Parameters& parameters,
+                                                   std::uint64_t fingerprint) {
+  FoundSnapshot found;
+  for (const fs::path& path : snapshots_in(out)) {
+    auto state = read_snapshot(path, parameters);
+    if (!state) {
+      found.skipped.push_back(fmt::format("{}: {}", path.string(), state.error().message));
+      continue;
+    }
+    if (state->fingerprint != fingerprint)
+      return fail_with_hint(Code::resume_mismatch,
+                            fmt::format("{} is of a training with another recipe, model or "
+                                        "tokenizer",
+                                        path.string()),
+                            "take another --out, or delete its checkpoints to start anew");
+    found.state = std::move(*state);
+    found.path = path;
+    return found;
+  }
+  if (found.skipped.empty()) return std::nullopt;
+  std::string all;
+  for (const std::string& reason : found.skipped) all += "\n  " + reason;
+  return fail(Code::no_checkpoint, "no checkpoint in {} can be used:{}", out.string(), all);
+}
+
+}  // namespace herd::train

@@ -1,0 +1,211 @@
+#include "train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "llama4/load.h"
+#include "train/source.h"
+
+namespace herd::train {
+namespace {
+
+constexpr std::size_t lengths_kept = 128;
+constexpr double outlier_deviations = 8;  // beyond the mean of the latest gradients' lengths
+constexpr std::int64_t bad_steps_max = 3;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::uint64_t mixed(std::uint64_t hash, std::string_view text) {  // FNV-1a
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
+  return hash;
+}
+
+std::vector<const Example*> pointers(const std::vector<Example>& examples) {
+  std::vector<const Example*> out;
+  for (const Example& example : examples) out.push_back(&example);
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Trainer>> Trainer::create(Recipe recipe, fs::path out, ThreadPool& pool,
+                                                 std::vector<std::string>& notes) {
+  std::unique_ptr<Trainer> trainer(new Trainer(std::move(recipe), std::move(out)));
+  HERD_TRY_VOID(trainer->prepare(pool, notes));
+  return trainer;
+}
+
+fs::path Trainer::model_directory() const { return recipe_.directory / recipe_.training.model; }
+
+Result<void> Trainer::prepare(ThreadPool& pool, std::vector<std::string>& notes) {
+  HERD_TRY(const llama4::Config config, llama4::read_config(model_directory()));
+  HERD_TRY(engine::Bundle bundle, engine::Bundle::open(model_directory(), config));
+  bundle_ = std::make_unique<engine::Bundle>(std::move(bundle));
+  if (bundle_->tokenizer.size() > config.text.vocabulary)
+    return fail(Code::config_invalid, "the tokenizer has {} tokens, the model a vocabulary of {}",
+                bundle_->tokenizer.size(), config.text.vocabulary);
+  for (const StageOptions& stage : recipe_.stages)
+    if (stage.length_max > config.text.context)
+      return fail(Code::recipe_invalid,
+                  "stage \"{}\": length_max is {}, but the model's context is {}", stage.name,
+                  stage.length_max, config.text.context);
+  learner_ = std::make_unique<Learner>(
+      config, pool,
+      LearnerOptions{.balance = recipe_.balance, .recompute = recipe_.training.recompute});
+  state_.fingerprint = fingerprint();
+  HERD_TRY(std::optional<FoundSnapshot> found,
+           load_snapshot(out_, learner_->parameters(), state_.fingerprint));
+  if (found) {
+    state_ = std::move(found->state);
+    optimizer_.set_steps(state_.updates);
+    for (const std::string& reason : found->skipped) notes.push_back("skipped " + reason);
+    notes.push_back(fmt::format("goes on from step {} ({})", state_.step, found->path.string()));
+    return {};
+  }
+  if (recipe_.training.start.empty()) {
+    initialize(learner_->parameters(), config, recipe_.training.seed);
+  } else {
+    HERD_TRY(const std::unique_ptr<llama4::Loaded> loaded,
+             llama4::load(recipe_.directory / recipe_.training.start));
+    copy_weights(loaded->model(), learner_->parameters());
+  }
+  return {};
+}
+
+// What must not change under a training: the recipe, the shape and the tokenizer. Lengths of stages may grow.
+std::uint64_t Trainer::fingerprint() const {
+  std::uint64_t hash = mixed(0xcbf29ce484222325ull, recipe_.text);
+  for (const char* name : {"config.json", "tokenizer.json", "chat_template.jinja"})
+    if (const auto text = read_file(model_directory() / name, 1 << 28)) hash = mixed(hash, *text);
+  return hash;
+}
+
+Result<std::unique_ptr<Source>> Trainer::source_of(const StageOptions& stage,
+                                                   world::Split split) const {
+  const auto weight = static_cast<float>(stage.prompt_weight);
+  if (!stage.jsonl.empty()) {
+    HERD_TRY(auto source, JsonLinesSource::open(*bundle_, recipe_.directory / stage.jsonl,
+                                                recipe_.training.seed, weight));
+    return source;
+  }
+  const world::Stage* found = world::find_stage(stage.world);
+  if (found == nullptr)
+    return fail(Code::recipe_invalid, "stage \"{}\": the world has no stage named \"{}\"",
+                stage.name, stage.world);
+  return std::make_unique<WorldSource>(*bundle_, *found, recipe_.training.seed, weight, split);
+}
+
+Result<void> Trainer::run(const Report& report, std::stop_token stop) {
+  const auto stages = static_cast<std::int64_t>(recipe_.stages.size());
+  while (state_.stage < stages && !stop.stop_requested()) {
+    const StageOptions& stage = recipe_.stages[static_cast<std::size_t>(state_.stage)];
+    HERD_TRY_VOID(run_stage(stage, report, stop));
+    if (stop.stop_requested()) break;
+    ++state_.stage;
+    state_.stage_tokens = 0;
+    state_.next_example = 0;
+  }
+  return save_snapshot(out_, learner_->parameters(), state_);
+}
+
+Result<void> Trainer::run_stage(const StageOptions& stage, const Report& report,
+                                std::stop_token stop) {
+  HERD_TRY(const std::unique_ptr<Source> source, source_of(stage, world::Split::train));
+  double saved = now();
+  while (static_cast<double>(state_.stage_tokens) < stage.tokens && !stop.stop_requested()) {
+    HERD_TRY(StepReport done, one_step(stage, *source));
+    const bool reports = recipe_.training.held_out_tokens > 0 && stage.jsonl.empty() &&
+                         state_.step % recipe_.training.report_steps == 0;
+    if (reports) {
+      HERD_TRY(done.held_out, held_out_loss(stage));
+    }
+    if (report) report(done);
+    if (now() - saved < 60 * recipe_.training.checkpoint_minutes) continue;
+    HERD_TRY_VOID(save_snapshot(out_, learner_->parameters(), state_));
+    saved = now();
+  }
+  return {};
+}
+
+Result<StepReport> Trainer::one_step(const StageOptions& stage, const Source& source) {
+  const double begin = now();
+  HERD_TRY(const Step step, pack(source, state_.next_example,
+                                 {.step_tokens = stage.step_tokens,
+                                  .piece_tokens = recipe_.training.piece_tokens,
+                                  .length_max = stage.length_max}));
+  learner_->balance().reset();
+  LossSum sum;
+  for (const std::vector<Example>& piece : step.pieces) {
+    std::int64_t tokens = 0;
+    for (const Example& example : piece)
+      tokens += static_cast<std::int64_t>(example.prompt.tokens.size());
+    const double share = static_cast<double>(tokens) / static_cast<double>(step.tokens);
+    sum += learner_->learn(pointers(piece), 1.0 / step.weight, share);
+  }
+  Context& ctx = learner_->context();
+  const Parameters& parameters = learner_->parameters();
+  const double length = Optimizer::gradient_length(ctx, parameters);
+  const double height = stage.height(static_cast<double>(state_.stage_tokens));
+  StepReport report{.stage = stage.name, .loss = sum.mean(), .gradient = length};
+  report.skipped = !std::isfinite(sum.loss) || !std::isfinite(length) || is_outlier(length);
+  if (report.skipped) {
+    std::ranges::fill(parameters.gradients(), 0.0f);
+    ++state_.skipped;
+    ++bad_in_a_row_;
+  } else {
+    optimizer_.step(ctx, parameters, height, length);
+    bad_in_a_row_ = 0;
+  }
+  if (bad_in_a_row_ >= bad_steps_max && !std::isfinite(sum.loss + length))
+    return fail(Code::training_diverged,
+                "{} steps in a row gave losses or gradients that are no numbers, the last with "
+                "examples {} to {}; the latest checkpoint is as it was before",
+                bad_in_a_row_, state_.next_example, step.next - 1);
+  state_.next_example = step.next;
+  state_.stage_tokens += step.tokens;
+  state_.tokens += step.tokens;
+  state_.updates = optimizer_.steps();
+  report.step = ++state_.step;
+  report.tokens = state_.tokens;
+  report.step_tokens = step.tokens;
+  report.rate = height * optimizer_.options().rate;
+  for (const auto& [layer, load] : learner_->balance().loads()) {
+    report.worst_load = std::max(report.worst_load, load.max_over_mean());
+    report.unused_experts += load.unused();
+  }
+  report.seconds = now() - begin;
+  state_.seconds += report.seconds;
+  return report;
+}
+
+// A gradient far longer than the latest ones comes from a broken batch more often than from something to learn.
+bool Trainer::is_outlier(double length) {
+  if (!std::isfinite(length)) return true;
+  const auto count = static_cast<double>(state_.lengths.size());
+  const double mean =
+      std::accumulate(state_.lengths.begin(), state_.lengths.end(), 0.0) / std::max(1.0, count);
+  double variance = 0;
+  for (const double l : state_.lengths) variance += (l - mean) * (l - mean) / count;
+  const bool outlier = state_.lengths.size() == lengths_kept && bad_in_a_row_ < bad_steps_max &&
+                       length > mean + outlier_deviations * std::sqrt(variance) + 1.0;
+  if (outlier) return true;
+  state_.lengths.push_back(length);
+  if (state_.lengths.size() > lengths_kept) state_.lengths.pop_front();
+  return false;
+}
+
+Result<double> Trainer::held_out_loss(const StageOptions& stage) {
+  HERD_TRY(const std::unique_ptr<Source> source, source_of(stage, world::Split::held_out));
+  HERD_TRY(const Step step, pack(*source, 0,
+                                 {.step_tokens = recipe_.training.held_out_tokens,
+                                  .piece_tokens = recipe_.training.piece_tokens,
+                                  .length_max = stage.length_max}));
+  LossSum sum;
+  for (const std::vector<Example>& piece : step.pieces) sum += learner_->measure(pointers(piece));
+  return sum.mean();
+}
+
+}  // namespace herd::train

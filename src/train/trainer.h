@@ -1,0 +1,74 @@
+// The training loop: a recipe, a directory for what comes out, and steps until the last stage is done. May be stopped
+// at any moment and taken up again; the weights are then the same bits as without the stop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+#include "base/thread_pool.h"
+#include "engine/bundle.h"
+#include "train/learner.h"
+#include "train/packing.h"
+#include "train/recipe.h"
+#include "train/snapshot.h"
+
+namespace herd::train {
+
+// What a step did, for logs and curves.
+struct StepReport {
+  std::int64_t step = 0;
+  std::string stage = {};
+  std::int64_t tokens = 0;  // learned in all
+  double loss = 0;          // nats per token that counts
+  double rate = 0;
+  double gradient = 0;  // its length
+  double seconds = 0;
+  std::int64_t step_tokens = 0;
+  double worst_load = 0;            // of the layers: busiest expert over the mean
+  std::int64_t unused_experts = 0;  // in all layers
+  bool skipped = false;
+  std::optional<double> held_out = {};  // loss on unseen samples, now and then
+};
+
+class Trainer {
+ public:
+  using Report = std::function<void(const StepReport&)>;
+
+  // Reads model and tokenizer, takes up what `out` has or starts. Fails with the errors of the files, and with
+  // resume_mismatch or no_checkpoint. `notes` get what a user should know.
+  static Result<std::unique_ptr<Trainer>> create(Recipe recipe, fs::path out, ThreadPool& pool,
+                                                 std::vector<std::string>& notes);
+
+  // Runs to the end, or until stopped; saves where it stops. Fails with training_diverged, io_failed and the errors of
+  // the data.
+  Result<void> run(const Report& report, std::stop_token stop);
+
+  [[nodiscard]] const TrainingState& state() const { return state_; }
+  [[nodiscard]] const Recipe& recipe() const { return recipe_; }
+  [[nodiscard]] Learner& learner() { return *learner_; }
+  [[nodiscard]] const engine::Bundle& bundle() const { return *bundle_; }
+  [[nodiscard]] fs::path model_directory() const;
+
+ private:
+  Trainer(Recipe recipe, fs::path out)
+      : recipe_(std::move(recipe)), out_(std::move(out)), optimizer_(recipe_.optimizer) {}
+
+  Result<void> prepare(ThreadPool& pool, std::vector<std::string>& notes);
+  [[nodiscard]] std::uint64_t fingerprint() const;
+  Result<std::unique_ptr<Source>> source_of(const StageOptions& stage, world::Split split) const;
+  Result<void> run_stage(const StageOptions& stage, const Report& report, std::stop_token stop);
+  Result<StepReport> one_step(const StageOptions& stage, const Source& source);
+  bool is_outlier(double length);
+  Result<double> held_out_loss(const StageOptions& stage);
+
+  Recipe recipe_;
+  fs::path out_;
+  Optimizer optimizer_;
+  TrainingState state_;
+  std::unique_ptr<engine::Bundle> bundle_;
+  std::unique_ptr<Learner> learner_;
+  std::int64_t bad_in_a_row_ = 0;
+};
+
+}  // namespace herd::train
