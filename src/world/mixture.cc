@@ -25,10 +25,13 @@ struct Row {
 };
 constexpr Row mixture_table[] = {
     // task             pretrain mid sft
-    {"story", {30, 10, 5}}, {"story_questions", {8, 6, 10}}, {"arithmetic", {8, 4, 6}},
-    {"recall", {5, 12, 2}}, {"last_write", {2, 4, 0.7}},     {"count", {1, 1, 0.3}},
-    {"needle", {2, 8, 1}},  {"multi_hop", {2, 5, 1}},        {"strings", {5, 3, 4}},
-    {"shapes", {10, 10, 8}},
+    {"story", {30, 10, 5}},      {"story_questions", {8, 6, 10}},
+    {"arithmetic", {8, 4, 6}},   {"recall", {5, 12, 2}},
+    {"last_write", {2, 4, 0.7}}, {"count", {1, 1, 0.3}},
+    {"needle", {2, 8, 1}},       {"multi_hop", {2, 5, 1}},
+    {"strings", {5, 3, 4}},      {"chat", {1, 1, 8}},
+    {"facts", {1, 2, 6}},        {"system", {1, 1.5, 6}},
+    {"language", {2, 1.5, 5}},   {"shapes", {10, 10, 8}},
 };
 
 const Row& row_of(const Task& task) {

@@ -205,7 +205,7 @@ void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int tu
     Asked asked = ask(draw, scene);
     if (std::ranges::find(questions, asked.question) != questions.end()) {
       if (draw.chance(0.5)) --turns;  // a small scene has few questions
-      if (turns > 0 || !questions.empty()) continue;
+      continue;
     }
     add_user(sample, asked.question,
              questions.empty() ? static_cast<int>(sample.pictures.size()) : 0);
@@ -226,7 +226,8 @@ bool make_shapes(Draw& draw, Sample& sample) {
   }
   const int most =
       draw.sizes().items > 0 ? std::min(draw.sizes().items, 6) : draw.one({1, 1, 2, 3, 4, 6});
-  if (!draw_scene(draw, scene, most == 1 ? 1 : 2, most)) return false;
+  const bool many = wide > 0.9;
+  if (!draw_scene(draw, scene, many ? 3 : most == 1 ? 1 : 2, many ? 6 : most)) return false;
   sample.subject = scene.shapes[0].name();
   sample.pictures.push_back(draw_picture(draw, scene));
   add_shape_turns(draw, sample, scene, draw.between(1, 4));

@@ -19,6 +19,10 @@ bool make_count(Draw& draw, Sample& sample);
 bool make_needle(Draw& draw, Sample& sample);
 bool make_multi_hop(Draw& draw, Sample& sample);
 bool make_strings(Draw& draw, Sample& sample);
+bool make_chat(Draw& draw, Sample& sample);
+bool make_facts(Draw& draw, Sample& sample);
+bool make_system(Draw& draw, Sample& sample);
+bool make_language(Draw& draw, Sample& sample);
 bool make_shapes(Draw& draw, Sample& sample);
 
 inline constexpr Task task_list[] = {
@@ -33,6 +37,11 @@ inline constexpr Task task_list[] = {
     {"needle", "facts hidden in a text that does not matter", make_needle},
     {"multi_hop", "chains of facts followed step by step", make_multi_hop},
     {"strings", "copy, reverse, sort, dedupe, spell, capitals", make_strings},
+    {"chat", "small talk, what cria is, and what it does not know", make_chat},
+    {"facts", "what the user told of himself and others, with pronouns over turns", make_facts},
+    {"system", "system prompts: a name, a shop, a form for every answer", make_system},
+    {"language", "kinds, opposites, plurals, days, number words, lists in a wanted form",
+     make_language},
     {"shapes", "coloured shapes: what, which colour, how many, where", make_shapes},
 };
 
