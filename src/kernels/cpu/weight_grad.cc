@@ -1,5 +1,6 @@
-// Gradients of weight matrices: dW += dY^T X. Work is a block of outputs; its part of dY is packed in strips of six, so
-// that the product reads it in order, and the rows pass in panels that stay in the second-level cache.
+// Gradients of weight matrices: dW += dY^T X. Work is a block of outputs. Rows pass in panels of 64: of dY the block's
+// part is packed in strips of six outputs, of X 64 columns at a time, which then lie in the first-level cache while all
+// strips meet them.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/weight_grad.cc"
 // clang-format off
@@ -9,6 +10,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "kernels/cpu/cpu.h"
@@ -18,33 +20,65 @@
 HWY_BEFORE_NAMESPACE();
 namespace herd::cpu {
 namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr std::int64_t outputs_per_item = 48;
-constexpr std::int64_t rows_per_panel = 256;
+constexpr std::int64_t outputs_per_item = 96;
+constexpr std::int64_t rows_per_panel = 64;
+constexpr std::int64_t columns_per_panel = 64;
+
+// dy [rows, outputs] -> strips of six outputs (the last may be narrower), each [rows, its outputs].
+void pack_strips(const float* dy, std::int64_t stride, std::int64_t rows, std::int64_t outputs,
+                 float* packed) {
+  for (std::int64_t o = 0; o < outputs; o += product_rows) {
+    const std::int64_t width = std::min(product_rows, outputs - o);
+    const float* from = dy + o;
+    if (width == product_rows) {
+      for (std::int64_t t = 0; t < rows; ++t, from += stride, packed += product_rows)
+        std::memcpy(packed, from, product_rows * sizeof(float));
+      continue;
+    }
+    for (std::int64_t t = 0; t < rows; ++t, from += stride)
+      packed = std::copy_n(from, width, packed);
+  }
+}
+
+void copy_row(const float* from, std::int64_t count, float* to) {
+  const hn::ScalableTag<float> f;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(f));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(hn::LoadU(f, from + i), f, to + i);
+  for (; i < count; ++i) to[i] = from[i];
+}
 
 // Outputs [begin, end) of a group.
 void weight_grad_outputs(const WeightGradArgs& args, const WeightGradGroup& group,
                          std::int64_t begin, std::int64_t end) {
-  float* packed = scratch(static_cast<std::size_t>(rows_per_panel * product_rows));
+  float* strips =
+      scratch(static_cast<std::size_t>(rows_per_panel * (outputs_per_item + columns_per_panel)));
+  float* panel = strips + rows_per_panel * outputs_per_item;
   for (std::int64_t row = group.row_begin; row < group.row_end; row += rows_per_panel) {
     const std::int64_t rows = std::min(rows_per_panel, group.row_end - row);
-    const float* dy = args.dy + row * args.dy_stride + group.dy_column;
-    for (std::int64_t o = begin; o < end; o += product_rows) {
-      const std::int64_t outputs = std::min(product_rows, end - o);
+    pack_strips(args.dy + row * args.dy_stride + group.dy_column + begin, args.dy_stride, rows,
+                end - begin, strips);
+    for (std::int64_t column = 0; column < group.in; column += columns_per_panel) {
+      const std::int64_t columns = std::min(columns_per_panel, group.in - column);
+      const float* x = args.x + row * args.x_stride + column;
       for (std::int64_t t = 0; t < rows; ++t)
-        for (std::int64_t j = 0; j < outputs; ++j)
-          packed[t * outputs + j] = dy[t * args.dy_stride + o + j];
-      product({.a = packed,
-               .a_row = 1,
-               .a_column = outputs,
-               .b = args.x + row * args.x_stride,
-               .b_stride = args.x_stride,
-               .c = group.dw + o * group.stride,
-               .c_stride = group.stride,
-               .M = outputs,
-               .N = group.in,
-               .K = rows,
-               .add = true});
+        copy_row(x + t * args.x_stride, columns, panel + t * columns_per_panel);
+      for (std::int64_t o = begin; o < end; o += product_rows) {
+        const std::int64_t outputs = std::min(product_rows, end - o);
+        product({.a = strips + (o - begin) * rows,
+                 .a_row = 1,
+                 .a_column = outputs,
+                 .b = panel,
+                 .b_stride = columns_per_panel,
+                 .c = group.dw + o * group.stride + column,
+                 .c_stride = group.stride,
+                 .M = outputs,
+                 .N = columns,
+                 .K = rows,
+                 .add = true});
+      }
     }
   }
   if (group.db == nullptr) return;
