@@ -7,6 +7,7 @@ namespace herd::cli {
 
 Result<int> chat(Arguments arguments);
 Result<int> doctor(Arguments arguments);
+Result<int> eval(Arguments arguments);
 Result<int> export_weights(Arguments arguments);
 Result<int> gen(Arguments arguments);
 Result<int> generate(Arguments arguments);
@@ -16,6 +17,7 @@ Result<int> preprocess(Arguments arguments);
 Result<int> render(Arguments arguments);
 Result<int> synth(Arguments arguments);
 Result<int> tokenize(Arguments arguments);
+Result<int> train_tokenizer(Arguments arguments);
 Result<int> train(Arguments arguments);
 
 std::span<const Command> commands() {
@@ -30,7 +32,9 @@ std::span<const Command> commands() {
       Command{"synth", "a checkpoint of true shape and random weights", synth},
       Command{"train", "learn what a recipe says, from nothing or from a checkpoint", train},
       Command{"export", "the weights of a training as a Hugging Face directory", export_weights},
+      Command{"eval", "how much of the generated world a model masters", eval},
       Command{"gen", "samples of the generated world that cria learns", gen},
+      Command{"train-tokenizer", "a tokenizer of Llama 4's kind from text", train_tokenizer},
       Command{"doctor", "what this machine can do, measured", doctor},
   };
   return rows;

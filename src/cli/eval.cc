@@ -1,0 +1,172 @@
+// herd eval: how much of the generated world a model masters, on samples it never saw.
+#include <algorithm>
+
+#include "base/json_text.h"
+#include "base/progress.h"
+#include "cli/command.h"
+#include "cli/flags.h"
+#include "cli/model_arguments.h"
+#include "cli/output.h"
+#include "eval/graded.h"
+
+namespace herd::cli {
+namespace {
+
+struct EvalOptions {
+  std::vector<std::string> task;
+  std::int64_t limit = 100;
+  std::uint64_t seed = 1;
+  std::int64_t max_tokens = 256;
+  bool needles = false;
+  std::vector<std::string> bytes;
+  std::int64_t mistakes = 0;
+  bool train_split = false;
+  bool json = false;
+
+  static constexpr auto fields() {
+    using O = EvalOptions;
+    return option_list(
+        option("task", &O::task, "tasks of the world (herd gen --list); none: all"),
+        option("limit", &O::limit, "cases of each task, and of each cell of the grid",
+               Range{1, 1'000'000}),
+        option("seed", &O::seed, "of the samples", any_number),
+        option("max_tokens", &O::max_tokens, "of an answer", Range{1, 1 << 20}),
+        option("needles", &O::needles, "the grid of needles instead: length of text by depth"),
+        option("bytes", &O::bytes, "lengths of the grid in bytes; default: 1000 4000 16000"),
+        option("mistakes", &O::mistakes, "print up to so many wrong answers of each task",
+               Range{0, 5}),
+        option("train_split", &O::train_split,
+               "samples like those of the training instead of held-out ones"),
+        option("json", &O::json, "one JSON document instead of a table"));
+  }
+};
+
+json::object json_of(const eval::Score& score) {
+  json::array mistakes;
+  for (const eval::Mistake& mistake : score.mistakes)
+    mistakes.push_back(json::object{{"index", mistake.index},
+                                    {"question", mistake.question},
+                                    {"expected", mistake.expected},
+                                    {"reply", mistake.reply}});
+  return {{"task", score.task},
+          {"cases", score.cases},
+          {"right", score.right},
+          {"share", score.share()},
+          {"standard_error", score.standard_error()},
+          {"majority", score.majority_share()},
+          {"cut_off", score.cut_off},
+          {"mistakes", mistakes}};
+}
+
+std::string line_of(const eval::Score& score, std::int64_t mistakes) {
+  std::string line = fmt::format(
+      "{:<16} {:6.1f} % ± {:4.1f}   {:5} cases   majority {:5.1f} %{}\n", score.task,
+      100 * score.share(), 100 * score.standard_error(), score.cases, 100 * score.majority_share(),
+      score.cut_off > 0 ? fmt::format("   {} cut off", score.cut_off) : "");
+  for (std::size_t i = 0; i < std::min(score.mistakes.size(), static_cast<std::size_t>(mistakes));
+       ++i) {
+    const eval::Mistake& mistake = score.mistakes[i];
+    line += fmt::format("    {}: {}\n      wanted: {}\n      said:   {}\n", mistake.index,
+                        mistake.question, mistake.expected, mistake.reply);
+  }
+  return line;
+}
+
+Result<std::vector<const world::Task*>> tasks_named(const std::vector<std::string>& names) {
+  std::vector<const world::Task*> tasks;
+  for (const world::Task& task : world::tasks())
+    if (names.empty()) tasks.push_back(&task);
+  for (const std::string& name : names) {
+    const world::Task* task = world::find_task(name);
+    if (task == nullptr)
+      return fail_with_hint(Code::usage, fmt::format("there is no task \"{}\"", name),
+                            "herd gen --list names all tasks");
+    tasks.push_back(task);
+  }
+  return tasks;
+}
+
+Result<void> print_grid(const eval::NeedleGrid& grid, bool as_json) {
+  if (as_json) {
+    json::array cells;
+    for (std::size_t i = 0; i < grid.cells.size(); ++i) {
+      json::object cell = json_of(grid.cells[i]);
+      cell["bytes"] = grid.bytes[i / grid.depths.size()];
+      cell["tokens"] = grid.tokens[i / grid.depths.size()];
+      cell["depth"] = grid.depths[i % grid.depths.size()];
+      cells.push_back(cell);
+    }
+    return print_json(json::object{{"needles", cells}});
+  }
+  std::string text = fmt::format("{:>8} {:>8}", "bytes", "tokens");
+  for (const double depth : grid.depths) text += fmt::format(" {:>6.0f} %", 100 * depth);
+  text += "  deep in the text\n";
+  for (std::size_t row = 0; row < grid.bytes.size(); ++row) {
+    text += fmt::format("{:>8} {:>8}", grid.bytes[row], grid.tokens[row]);
+    for (std::size_t column = 0; column < grid.depths.size(); ++column)
+      text +=
+          fmt::format(" {:>6.1f}  ", 100 * grid.cells[row * grid.depths.size() + column].share());
+    text += "\n";
+  }
+  text += fmt::format("percent right of {} cases a cell\n", grid.cells.front().cases);
+  return print(text);
+}
+
+}  // namespace
+
+Result<int> eval(Arguments arguments) {
+  ModelArguments model;
+  EvalOptions options;
+  Flags flags("eval", "how much of the generated world a model masters",
+              "herd eval models/cria --limit 50");
+  flags.add(model, {{"model"}});
+  flags.add(options, {{"task", false}});
+  HERD_TRY(const std::optional<std::string> help, flags.parse(arguments));
+  if (help) HERD_TRY_VOID(print(*help));
+  if (help) return 0;
+
+  HERD_TRY(const std::vector<const world::Task*> tasks, tasks_named(options.task));
+  HERD_TRY(const fs::path directory, find_model(model.model));
+  HERD_TRY(const llama4::Config config, llama4::read_config(directory));
+  HERD_TRY(const engine::Bundle bundle, engine::Bundle::open(directory, config));
+  HERD_TRY(Opened opened, open_model(model));
+  HERD_TRY(engine::Session session,
+           engine::Session::create(opened.loaded->model(), *opened.ctx, opened.session_options()));
+  const eval::GradedOptions graded{
+      .cases = options.limit,
+      .seed = options.seed,
+      .max_tokens = options.max_tokens,
+      .split = options.train_split ? world::Split::train : world::Split::held_out};
+  if (options.needles) {
+    std::vector<std::int64_t> bytes;
+    for (const std::string& text : options.bytes) {
+      std::int64_t value = 0;
+      HERD_TRY_VOID(set_option(
+          {.name = "bytes", .sentence = "", .range = {100, 1e8}, .choices = {}, .value = &value},
+          text));
+      bytes.push_back(value);
+    }
+    if (bytes.empty()) bytes = {1000, 4000, 16000};
+    Progress progress("needles", bytes.size() * 5 * static_cast<std::uint64_t>(options.limit),
+                      ProgressUnit::items);
+    HERD_TRY(const eval::NeedleGrid grid,
+             eval::needle_grid(session, bundle, bytes, {0, 0.25, 0.5, 0.75, 1}, graded,
+                               [&](std::int64_t) { progress.add(1); }));
+    HERD_TRY_VOID(print_grid(grid, options.json));
+    return 0;
+  }
+  json::array scores;
+  for (const world::Task* task : tasks) {
+    HERD_TRY(const eval::Score score, eval::grade(session, bundle, *task, graded));
+    if (score.cases == 0) continue;
+    if (options.json)
+      scores.push_back(json_of(score));
+    else
+      HERD_TRY_VOID(print(line_of(score, options.mistakes)));
+  }
+  if (options.json)
+    HERD_TRY_VOID(print_json(json::object{{"seed", options.seed}, {"scores", scores}}));
+  return 0;
+}
+
+}  // namespace herd::cli
