@@ -1,7 +1,9 @@
 // How close are the CPU kernels to what the machine can do? Times them at the shapes of Llama 4 Scout and prints one
 // JSON object a line: the best of several rounds, and its fraction of the limit that was measured in the same rounds.
 //
-//   kernels_bench [--quick] [--threads=N] [--only=SUBSTRING]
+//   kernels_bench [--quick] [--cpu] [--threads=N] [--only=SUBSTRING]
+//
+// --cpu counts processor time instead of the clock on the wall: for one thread on a machine that others use too.
 //
 // Limits: reading memory in order (GB/s), and fused multiply-adds in registers (GFLOP/s), both with the same threads.
 #include <fmt/format.h>
@@ -10,6 +12,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -26,6 +29,7 @@ namespace {
 
 struct Options {
   bool quick = false;
+  bool cpu_clock = false;
   int threads = 0;
   std::string only;
 };
@@ -55,17 +59,17 @@ class Bench {
     double spent = 0;
     const double budget = options_.quick ? 0.3 : 2.0;
     for (int round = 0; round < 200 && (round < 3 || spent < budget); ++round) {
-      const auto start = std::chrono::steady_clock::now();
-      call();
-      const double seconds =
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      const double seconds = seconds_of(call);
       best = std::min(best, seconds);
       spent += seconds;
       if (round % 4 != 0) continue;
       const auto bytes = static_cast<double>(stream_.size());
-      read = std::max(read, bytes / cpu::read_seconds(stream_.data(), stream_.size(), lane()));
-      const cpu::FmaTime peak = cpu::fma_time(5'000'000, lane());
-      fma = std::max(fma, peak.flops / peak.seconds);
+      const auto read_once = [&] { cpu::read_seconds(stream_.data(), stream_.size(), lane()); };
+      read = std::max(read, bytes / seconds_of(read_once));
+      double flops = 0;
+      const auto multiply = [&] { flops = cpu::fma_time(5'000'000, lane()).flops; };
+      const double fma_seconds = seconds_of(multiply);
+      fma = std::max(fma, flops / fma_seconds);
     }
     fmt::print(
         "{{\"kernel\": \"{}\", \"us\": {:.1f}, \"gb_per_s\": {:.2f}, \"gflop_per_s\": {:.1f}, "
@@ -77,6 +81,17 @@ class Bench {
   }
 
  private:
+  [[nodiscard]] double seconds_of(const std::function<void()>& call) const {
+    if (options_.cpu_clock) {
+      const std::clock_t start = std::clock();
+      call();
+      return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    call();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
   Options options_;
   ThreadPool pool_;
   std::vector<std::uint8_t> stream_;
@@ -131,6 +146,39 @@ void bench_matmul(Bench& bench, const char* what, DType dtype, Layout layout, st
                 2.0 * static_cast<double>(T) * static_cast<double>(in) * static_cast<double>(out)},
                [&] { cpu_kernels().matmul(args, bench.lane()); });
   }
+}
+
+// The products of training a model as small as cria, in float32: `groups` matrices (experts), each with its own rows.
+void bench_training_matmul(Bench& bench, Layout layout, std::int64_t groups, std::int64_t rows,
+                           std::int64_t in, std::int64_t out) {
+  const std::vector<float> weight = floats(groups * in * out), x = floats(groups * rows * in);
+  std::vector<float> y(static_cast<std::size_t>(groups * rows * out));
+  std::vector<MatmulGroup> all;
+  for (std::int64_t g = 0; g < groups; ++g)
+    all.push_back({.weight = {weight.data() + g * in * out, DType::f32, layout, out, in,
+                              layout == Layout::out_in ? in : out, nullptr},
+                   .bias = nullptr,
+                   .row_begin = g * rows,
+                   .row_end = (g + 1) * rows,
+                   .y_column = 0});
+  const MatmulArgs args{x.data(), in, y.data(), out, all.data(), groups};
+  bench.time(fmt::format("training {} groups={} rows={} {}x{}",
+                         layout == Layout::out_in ? "out_in" : "in_out", groups, rows, in, out),
+             {4.0 * static_cast<double>(weight.size() + x.size() + y.size()),
+              2.0 * static_cast<double>(groups * rows * in * out)},
+             [&] { cpu_kernels().matmul(args, bench.lane()); });
+}
+
+void bench_training(Bench& bench) {
+  for (const Layout layout : {Layout::out_in, Layout::in_out}) {
+    bench_training_matmul(bench, layout, 1, 2048, 192, 512);
+    bench_training_matmul(bench, layout, 1, 2048, 384, 192);
+    bench_training_matmul(bench, layout, 8, 256, 192, 768);
+    bench_training_matmul(bench, layout, 8, 256, 384, 192);
+  }
+  // Gradients of weights as a product over the rows of a batch.
+  bench_training_matmul(bench, Layout::in_out, 1, 192, 2048, 512);
+  bench_training_matmul(bench, Layout::in_out, 1, 512, 2048, 192);
 }
 
 void bench_attend(Bench& bench, const char* what, DType dtype, std::int64_t T, std::int64_t keys) {
@@ -192,6 +240,8 @@ int main(int argc, char** argv) {
     const std::string_view arg = argv[i];
     if (arg == "--quick") {
       options.quick = true;
+    } else if (arg == "--cpu") {
+      options.cpu_clock = true;
     } else if (arg.starts_with("--threads=")) {
       const std::string_view digits = arg.substr(10);
       const auto [end, failed] =
@@ -203,8 +253,9 @@ int main(int argc, char** argv) {
     } else if (arg.starts_with("--only=")) {
       options.only = arg.substr(7);
     } else {
-      return fmt::print(stderr,
-                        "usage: kernels_bench [--quick] [--threads=N] [--only=SUBSTRING]\n"),
+      return fmt::print(
+                 stderr,
+                 "usage: kernels_bench [--quick] [--cpu] [--threads=N] [--only=SUBSTRING]\n"),
              2;
     }
   }
@@ -221,6 +272,7 @@ int main(int argc, char** argv) {
       herd::bench_matmul(bench, "expert_down", dtype, Layout::in_out, 8192, 5120);
     }
   }
+  herd::bench_training(bench);
   herd::bench_attend(bench, "decode", DType::bf16, 1, 8192);
   herd::bench_attend(bench, "decode", DType::f32, 1, 8192);
   herd::bench_attend(bench, "prefill", DType::bf16, 512, 2048);

@@ -11,22 +11,47 @@ namespace {
 // Items a thread should find, so that the last one to finish is not long alone.
 constexpr std::int64_t items_per_thread = 6;
 
-// Rows of one item: enough to pay for decoding its weights; few enough that their x stays in the last-level cache.
+// From here on weights are decoded into panels before they are multiplied, which pays when several rows share them.
+constexpr std::int64_t many_rows = 9;
+
+// Rows of one item with many: enough to pay for decoding its weights; few enough that their x stays in the last-level
+// cache. Outputs of one item: whole panels on every instruction set, enough of them to pay for copying x; few enough
+// that a block of them, decoded, stays in the second-level cache.
 constexpr std::int64_t item_rows_min = 96;
 constexpr std::int64_t item_rows_max = 1008;
+constexpr std::int64_t item_outs_unit = 32;
+constexpr std::int64_t item_outs_max = 256;
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
-struct Outs {
-  std::int64_t unit, max;
+// What a group costs beside others: its weights' way from memory weighs as much as some rows' arithmetic.
+std::int64_t cost_of(const MatmulGroup& group) {
+  return std::max<std::int64_t>(group.row_end - group.row_begin, 16) * group.weight.out;
+}
+
+struct ItemSize {
+  std::int64_t rows, outs;
 };
 
-// Widths of an item by layout. Rows of outputs (out_in) are read whole, so few of them suffice; slices of rows of
-// inputs (in_out) should be some cache lines long. With many rows, a decoded block must stay in the second-level cache.
-Outs outs_of(Layout layout, std::int64_t rows) {
-  if (layout == Layout::out_in) return {.unit = 4, .max = rows > 1 ? 64 : 32};
-  return {.unit = 64, .max = rows >= 8 ? 256 : 2048};
+// Few rows are bound by reading weights. Rows of outputs (out_in) are read whole, so few of them suffice; slices of rows
+// of inputs (in_out) should be some cache lines long.
+ItemSize few_rows_item(Layout layout, std::int64_t rows, std::int64_t out, std::int64_t wanted) {
+  const std::int64_t outs = divide_up(out, wanted);
+  if (layout == Layout::out_in)
+    return {rows, std::clamp<std::int64_t>(round_up(outs, 16), 16, rows > 1 ? 64 : 32)};
+  return {rows, std::clamp<std::int64_t>(round_up(outs, 64), 64, rows == 8 ? 256 : 2048)};
+}
+
+// Many rows: wide items first, because weights are then decoded once; more items come from fewer rows each, and, where
+// rows are too few for that, from fewer outputs.
+ItemSize many_rows_item(std::int64_t rows, std::int64_t out, std::int64_t wanted) {
+  const std::int64_t widest = divide_up(out, item_outs_max);
+  const std::int64_t fewest = divide_up(rows, item_rows_max);
+  const std::int64_t row_blocks =
+      std::clamp(divide_up(wanted, widest), fewest, std::max(fewest, rows / item_rows_min));
+  const std::int64_t out_blocks = std::max(widest, divide_up(wanted, row_blocks));
+  return {divide_up(rows, row_blocks), round_up(divide_up(out, out_blocks), item_outs_unit)};
 }
 
 }  // namespace
@@ -34,25 +59,21 @@ Outs outs_of(Layout layout, std::int64_t rows) {
 MatmulPlan::MatmulPlan(const MatmulArgs& args, int threads) : args_(args) {
   thread_local std::vector<Cut> cuts;
   cuts.clear();
-  std::int64_t outs_total = 0;
+  std::int64_t cost = 0;
   for (std::int64_t g = 0; g < args.num_groups; ++g)
-    if (args.groups[g].row_end > args.groups[g].row_begin) outs_total += args.groups[g].weight.out;
+    if (args.groups[g].row_end > args.groups[g].row_begin) cost += cost_of(args.groups[g]);
   const std::int64_t items_wanted = threads == 1 ? 1 : threads * items_per_thread;
 
   for (std::int64_t g = 0; g < args.num_groups; ++g) {
     const MatmulGroup& group = args.groups[g];
-    const std::int64_t rows = group.row_end - group.row_begin;
-    if (rows <= 0 || group.weight.out <= 0) continue;
-    const Outs outs = outs_of(group.weight.layout, rows);
-    const std::int64_t item_outs =
-        std::clamp(round_up(divide_up(outs_total, items_wanted), outs.unit), outs.unit, outs.max);
-    const std::int64_t out_blocks = divide_up(group.weight.out, item_outs);
-    const std::int64_t row_blocks =
-        divide_up(items_wanted * group.weight.out, outs_total * out_blocks);
-    const std::int64_t item_rows = std::clamp(round_up(divide_up(rows, row_blocks), item_rows_min),
-                                              item_rows_min, item_rows_max);
-    cuts.push_back({&group, items_, item_rows, item_outs, out_blocks});
-    items_ += divide_up(rows, item_rows) * out_blocks;
+    const std::int64_t rows = group.row_end - group.row_begin, out = group.weight.out;
+    if (rows <= 0 || out <= 0) continue;
+    const std::int64_t wanted = divide_up(items_wanted * cost_of(group), cost);
+    const ItemSize item = rows < many_rows ? few_rows_item(group.weight.layout, rows, out, wanted)
+                                           : many_rows_item(rows, out, wanted);
+    const std::int64_t out_blocks = divide_up(out, item.outs);
+    cuts.push_back({&group, items_, item.rows, item.outs, out_blocks});
+    items_ += divide_up(rows, item.rows) * out_blocks;
   }
   cuts_ = cuts;
 }

@@ -12,6 +12,8 @@
 #endif
 // clang-format on
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -98,8 +100,11 @@ void whole_tile(const float* HWY_RESTRICT x, const float* HWY_RESTRICT panel, st
                 float* HWY_RESTRICT y, std::int64_t y_stride, bool add) {
   const F32 d;
   Few<Few<V32, panel_vectors>, R> sum;
-  HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int v = 0; v < panel_vectors; ++v)
-      sum[r][v] = hn::Zero(d);
+  HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int v = 0; v < panel_vectors; ++v) {
+    // The results' lines come while the sums grow; stores that miss all at once would hold everything up.
+    hwy::Prefetch(y + r * y_stride + v * lanes);
+    sum[r][v] = hn::Zero(d);
+  }
 
   for (std::int64_t k = 0; k < steps; ++k) {
     Few<V32, panel_vectors> weight;
