@@ -199,7 +199,7 @@ Asked ask(Draw& draw, const ShapeScene& scene) {
 
 }  // namespace
 
-void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int turns) {
+void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int turns, int pictures) {
   std::vector<std::string> questions;
   while (turns > 0) {
     Asked asked = ask(draw, scene);
@@ -207,8 +207,7 @@ void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int tu
       if (draw.chance(0.5)) --turns;  // a small scene has few questions
       continue;
     }
-    add_user(sample, asked.question,
-             questions.empty() ? static_cast<int>(sample.pictures.size()) : 0);
+    add_user(sample, asked.question, questions.empty() ? pictures : 0);
     add_answer(sample, asked.answer);
     if (asked.accepted.empty()) asked.accepted = {asked.answer};
     grade_as(sample, asked.check, std::move(asked.accepted), std::move(asked.rejected));
@@ -230,7 +229,7 @@ bool make_shapes(Draw& draw, Sample& sample) {
   if (!draw_scene(draw, scene, many ? 3 : most == 1 ? 1 : 2, many ? 6 : most)) return false;
   sample.subject = scene.shapes[0].name();
   sample.pictures.push_back(draw_picture(draw, scene));
-  add_shape_turns(draw, sample, scene, draw.between(1, 4));
+  add_shape_turns(draw, sample, scene, draw.between(1, 4), 1);
   return true;
 }
 

@@ -7,8 +7,8 @@
 
 namespace herd::world {
 
-// One to `turns` questions about a scene whose picture is the last of the sample's.
-void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int turns);
+// One to `turns` questions about a scene. The sample's last `pictures` pictures stand before the first of them.
+void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int turns, int pictures);
 
 bool make_story(Draw& draw, Sample& sample);
 bool make_story_questions(Draw& draw, Sample& sample);
@@ -24,6 +24,15 @@ bool make_facts(Draw& draw, Sample& sample);
 bool make_system(Draw& draw, Sample& sample);
 bool make_language(Draw& draw, Sample& sample);
 bool make_shapes(Draw& draw, Sample& sample);
+bool make_charts(Draw& draw, Sample& sample);
+bool make_written(Draw& draw, Sample& sample);
+bool make_several_pictures(Draw& draw, Sample& sample);
+bool make_picture_and_text(Draw& draw, Sample& sample);
+bool make_picture_tool(Draw& draw, Sample& sample);
+bool make_languages(Draw& draw, Sample& sample);
+bool make_tools(Draw& draw, Sample& sample);
+bool make_json(Draw& draw, Sample& sample);
+bool make_code(Draw& draw, Sample& sample);
 
 inline constexpr Task task_list[] = {
     {"story", "a short story of people, things and feelings, consistent by construction",
@@ -42,7 +51,19 @@ inline constexpr Task task_list[] = {
     {"system", "system prompts: a name, a shop, a form for every answer", make_system},
     {"language", "kinds, opposites, plurals, days, number words, lists in a wanted form",
      make_language},
+    {"languages", "words, numbers and greetings of nine other languages", make_languages},
+    {"tools",
+     "tool calls by definitions that change, several at once, results used, requests declined",
+     make_tools},
+    {"json", "JSON by a schema or with given keys, and read back", make_json},
+    {"code", "what short programs print, and small functions by a description", make_code},
     {"shapes", "coloured shapes: what, which colour, how many, where", make_shapes},
+    {"charts", "bar, line and pie charts: values, extremes, trend", make_charts},
+    {"written", "pictures of written words and numbers", make_written},
+    {"several_pictures", "two to four pictures compared and described", make_several_pictures},
+    {"picture_and_text", "a picture beside a text, and questions about both",
+     make_picture_and_text},
+    {"picture_tool", "what a picture shows, put into a tool call", make_picture_tool},
 };
 
 }  // namespace herd::world

@@ -1,0 +1,109 @@
+// Pictures of written words and numbers: one to three lines, thin or bold, upright or slanted, a little turned, on noise.
+#include <algorithm>
+
+#include "world/draw.h"
+#include "world/font.h"
+#include "world/task_list.h"
+#include "world/turns.h"
+#include "world/words.h"
+
+namespace herd::world {
+namespace {
+
+// Words are held out as words: a held-out picture's first word is never written in training.
+std::string draw_word(Draw& draw, int letters_max) {
+  while (true) {
+    std::string word;
+    const double kind = draw.real();
+    if (kind < 0.7)
+      word = draw.one(lexicon());
+    else if (kind < 0.85)
+      word = std::to_string(draw.below(draw.one({10, 100, 1000, 10000, 100000})));
+    else
+      for (int i = draw.between(2, 6); i > 0; --i)
+        word += draw.one(std::string_view("abcdefghijklmnopqrstuvwxyz"));
+    if (static_cast<int>(word.size()) <= letters_max && draw.may_use("written", word)) return word;
+  }
+}
+
+struct Ink {
+  Colour ground, ink;
+};
+
+Ink draw_ink(Draw& draw) {
+  const bool dark = draw.chance(0.25);
+  const Colour ground =
+      dark ? Colour{25, 28, 38}
+           : draw.one({Colour{250, 250, 250}, Colour{240, 232, 215}, Colour{225, 235, 245}});
+  constexpr std::string_view on_light[] = {"black", "black",  "blue", "red",
+                                           "green", "purple", "brown"};
+  constexpr std::string_view on_dark[] = {"white", "white", "yellow", "pink", "orange"};
+  return {varied(draw, ground, 5),
+          varied(draw, colour_of(dark ? draw.one(on_dark) : draw.one(on_light)), 8)};
+}
+
+TextStyle draw_style(Draw& draw) {
+  TextStyle style;
+  style.thickness = draw.real(0.55, 1.35);
+  style.slant = draw.chance(0.3) ? draw.real(0.1, 0.3) : 0;
+  style.stretch = draw.real(0.85, 1.1);
+  style.angle = draw.chance(0.5) ? draw.real(-5.0, 5.0) / 360 : 0;
+  return style;
+}
+
+media::Image write_picture(Draw& draw, const std::vector<std::string>& lines, int width,
+                           int height) {
+  const Ink ink = draw_ink(draw);
+  Canvas canvas(width, height, ink.ground);
+  TextStyle style = draw_style(draw);
+  double widest = 0;
+  for (const std::string& line : lines)
+    widest = std::max(widest, text_units(line) * style.stretch + 6 * style.slant);
+  const double count = static_cast<double>(lines.size());
+  // Room for the turn: a line of w units rises by 0.09 w at five degrees.
+  const double fits =
+      std::min((width - 10) / (widest + 1), (height - 8) / (line_units * count + 0.1 * widest));
+  style.unit = std::min(draw.real(0.7, 1.0) * fits, 5.0);
+  const double free_x = std::max(width - 8 - widest * style.unit, 0.0);
+  const double free_y =
+      std::max(height - 8 - (line_units * count + 0.1 * widest) * style.unit, 0.0);
+  const double rise = 0.05 * widest * style.unit;
+  const double x = 4 + draw.real() * free_x;
+  double y = 4 + rise + draw.real() * free_y;
+  for (const std::string& line : lines) {
+    write_text(canvas, line, {x, y}, style, ink.ink);
+    y += line_units * style.unit;
+  }
+  canvas.noise(draw, draw.one({0, 5, 10, 16}));
+  return canvas.take();
+}
+
+}  // namespace
+
+bool make_written(Draw& draw, Sample& sample) {
+  const bool wide = draw.chance(0.15);
+  const int lines_max =
+      draw.sizes().items > 0 ? std::min(draw.sizes().items, 4) : draw.one({1, 1, 1, 2, 3});
+  std::vector<std::string> lines;
+  for (int i = 0; i < lines_max; ++i) {
+    lines.push_back(draw_word(draw, wide ? 14 : 8));
+    if (wide && draw.chance(0.7)) lines.back() += " " + draw_word(draw, 7);
+    if (draw.chance(0.25))
+      lines.back() = draw.chance(0.6) ? upper_case(lines.back()) : capitalised(lines.back());
+  }
+  std::string first = lines[0].substr(0, lines[0].find(' '));
+  for (char& c : first)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  sample.subject = first;
+  if (!draw.fits("written", sample.subject)) return false;
+  sample.pictures.push_back(write_picture(draw, lines, wide ? 224 : 112, 112));
+  add_user(sample,
+           draw.say("{What {is written here|does it say|does the picture say}?|Read {the "
+                    "text|this|what is written}.|Which text is in the picture?}"),
+           1);
+  add_answer(sample, joined(lines, "\n", "\n"));
+  grade_as(sample, Check::exact);
+  return true;
+}
+
+}  // namespace herd::world
