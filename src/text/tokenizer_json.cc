@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "base/bytes.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "text/byte_alphabet.h"
 #include "text/llama4_tokens.h"
 #include "text/tokenizer.h"
-#include "text/utf8.h"
 
 namespace herd::text {
 namespace {
@@ -26,39 +25,6 @@ std::string_view text_of(const json::value& object, std::string_view key) {
 bool true_of(const json::value& object, std::string_view key) {
   const json::value* member = find(object, key);
   return member != nullptr && member->is_bool() && member->get_bool();
-}
-
-// The alphabet of byte-level tokenizers: printable Latin-1 bytes stand for themselves, the other 68 for U+0100 onwards.
-struct Alphabet {
-  std::array<std::int16_t, 0x144> byte_of{};
-
-  constexpr Alphabet() {
-    byte_of.fill(-1);
-    int next = 0x100;
-    for (int byte = 0; byte < 256; ++byte) {
-      const bool printable =
-          (byte > 0x20 && byte < 0x7F) || (byte > 0xA0 && byte < 0x100 && byte != 0xAD);
-      byte_of[static_cast<std::size_t>(printable ? byte : next++)] =
-          static_cast<std::int16_t>(byte);
-    }
-  }
-};
-constexpr Alphabet alphabet;
-
-// The bytes that a token of the alphabet stands for; none when it has another character in it.
-std::optional<std::string> bytes_from(std::string_view token) {
-  std::string bytes;
-  const auto* p = octets_of(token).data();
-  const auto* end = p + token.size();
-  while (p < end) {
-    const Character c = character_at(p, end);
-    if (c.code_point >= alphabet.byte_of.size()) return std::nullopt;
-    const std::int16_t byte = alphabet.byte_of[c.code_point];
-    if (byte < 0) return std::nullopt;
-    bytes += static_cast<char>(byte);
-    p += c.size;
-  }
-  return bytes;
 }
 
 Result<void> check_normalizer(const json::value& root) {
@@ -231,7 +197,7 @@ Result<Vocabulary> read_vocabulary(const json::value& root, const json::object& 
     // Trained files list their special tokens here too.
     if (const auto same = added.find(key); same != added.end() && same->second == entry.id)
       continue;
-    auto bytes = bytes_from(key);
+    auto bytes = bytes_from_alphabet(key);
     if (!bytes)
       return fail(invalid, "{} ({}): not written in the byte-level alphabet", entry.where,
                   shown(key));
@@ -275,7 +241,7 @@ Result<MergeTable> read_merges(const json::object& model, const Vocabulary& voca
     joined.clear();
     for (const auto& [half, id] :
          {std::pair(halves->first, &merge.left), std::pair(halves->second, &merge.right)}) {
-      const auto bytes = bytes_from(half);
+      const auto bytes = bytes_from_alphabet(half);
       if (bytes) *id = vocabulary.find(*bytes);
       if (*id < 0)
         return fail(invalid, "model.merges entry {}: {} is not in the vocabulary", i, shown(half));
