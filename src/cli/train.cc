@@ -22,6 +22,7 @@ struct TrainOptions {
   std::int64_t threads = 0;
   std::string type = "bf16";
   std::int64_t print_steps = 10;
+  std::vector<std::string> allow_changed = {};
 
   static constexpr auto fields() {
     using O = TrainOptions;
@@ -33,7 +34,9 @@ struct TrainOptions {
                Range{0, 1024}),
         option("type", &O::type, "of the finished model's weights", Choices{types}),
         option("print_steps", &O::print_steps, "steps between two lines on the terminal",
-               Range{1, 1'000'000}));
+               Range{1, 1'000'000}),
+        option("allow_changed", &O::allow_changed,
+               "go on although this changed: recipe, config.json, tokenizer.json, ..."));
   }
 };
 
@@ -115,7 +118,7 @@ Result<int> train(Arguments arguments) {
   ThreadPool pool(static_cast<int>(options.threads));
   std::vector<std::string> notes;
   HERD_TRY(const std::unique_ptr<train::Trainer> trainer,
-           train::Trainer::create(std::move(recipe), out, pool, notes));
+           train::Trainer::create(std::move(recipe), out, pool, options.allow_changed, notes));
   for (const std::string& note : notes) fmt::print(stderr, "note: {}\n", note);
   const std::int64_t count = trainer->learner().parameters().count();
   fmt::print("{:.2f} M parameters, {} for weights, gradients and moments · {} threads\n",
@@ -157,8 +160,10 @@ Result<int> export_weights(Arguments arguments) {
   HERD_TRY(train::Recipe recipe, train::read_recipe(options.recipe));
   ThreadPool pool(1);
   std::vector<std::string> notes;
+  const std::vector<std::string> everything{"recipe", "config.json", "tokenizer.json",
+                                            "chat_template.jinja"};  // only weights are taken
   HERD_TRY(const std::unique_ptr<train::Trainer> trainer,
-           train::Trainer::create(std::move(recipe), options.training, pool, notes));
+           train::Trainer::create(std::move(recipe), options.training, pool, everything, notes));
   if (trainer->state().step == 0)
     return fail(Code::no_checkpoint, "{} has no checkpoint of this training", options.training);
   HERD_TRY_VOID(train::export_model(trainer->learner().parameters(), trainer->bundle().config,

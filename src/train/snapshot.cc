@@ -3,8 +3,11 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_writer.h"
@@ -27,26 +30,30 @@ std::array<Row, 3> rows_of(const Parameters& parameters) {
 }
 
 std::uint32_t checksum_of(std::span<const std::byte> bytes, std::uint32_t before) {
-  return static_cast<std::uint32_t>(
-      crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  return static_cast<std::uint32_t>(crc32_z(before, octets_of(bytes).data(), bytes.size()));
 }
 
 // Doubles as their bits: what is read is what was written.
-std::string text_of_double(double value) { return fmt::format("{:a}", value); }
+std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
+double double_of(const json::value& bits) {
+  return std::bit_cast<double>(bits.to_number<std::uint64_t>());
+}
 
 json::object json_of(const TrainingState& state) {
   json::array lengths;
-  for (const double length : state.lengths) lengths.push_back(json::value(text_of_double(length)));
+  for (const double length : state.lengths) lengths.push_back(json::value(bits_of(length)));
+  json::object made_of;
+  for (const auto& [thing, sum] : state.made_of) made_of[thing] = sum;
   return {{"step", state.step},
           {"updates", state.updates},
           {"stage", state.stage},
           {"stage_tokens", state.stage_tokens},
           {"next_example", state.next_example},
           {"tokens", state.tokens},
-          {"seconds", text_of_double(state.seconds)},
+          {"seconds", bits_of(state.seconds)},
           {"skipped", state.skipped},
           {"lengths", lengths},
-          {"fingerprint", fmt::format("{:016x}", state.fingerprint)}};
+          {"made_of", made_of}};
 }
 
 Result<TrainingState> state_of(const json::value& value) {
@@ -59,19 +66,19 @@ Result<TrainingState> state_of(const json::value& value) {
   };
   const json::value* lengths = find(value, "lengths");
   const json::value* seconds = find(value, "seconds");
-  const json::value* fingerprint = find(value, "fingerprint");
+  const json::value* made_of = find(value, "made_of");
   const bool good = whole("step", state.step) && whole("updates", state.updates) &&
                     whole("stage", state.stage) && whole("stage_tokens", state.stage_tokens) &&
                     whole("next_example", state.next_example) && whole("tokens", state.tokens) &&
                     whole("skipped", state.skipped) && lengths != nullptr && lengths->is_array() &&
-                    seconds != nullptr && seconds->is_string() && fingerprint != nullptr &&
-                    fingerprint->is_string();
+                    seconds != nullptr && seconds->is_number() && made_of != nullptr &&
+                    made_of->is_object();
   if (!good) return fail(Code::bad_header, "not the state of a training");
   for (const json::value& length : lengths->as_array())
-    if (length.is_string())
-      state.lengths.push_back(std::strtod(length.as_string().c_str(), nullptr));
-  state.seconds = std::strtod(seconds->as_string().c_str(), nullptr);
-  state.fingerprint = std::strtoull(fingerprint->as_string().c_str(), nullptr, 16);
+    if (length.is_number()) state.lengths.push_back(double_of(length));
+  state.seconds = double_of(*seconds);
+  for (const auto& [thing, sum] : made_of->as_object())
+    if (sum.is_string()) state.made_of.emplace(thing, sum.as_string());
   return state;
 }
 
@@ -111,6 +118,25 @@ Result<TrainingState> read_snapshot(const fs::path& path, const Parameters& para
   return state;
 }
 
+// What a training was made of against what it would go on with.
+Result<void> same_things(const fs::path& path, const std::map<std::string, std::string>& before,
+                         const std::map<std::string, std::string>& after,
+                         std::span<const std::string> may_differ) {
+  std::string differences;
+  for (const auto& [thing, sum] : after) {
+    const auto found = before.find(thing);
+    if (found != before.end() && found->second == sum) continue;
+    if (std::ranges::find(may_differ, thing) != may_differ.end()) continue;
+    differences += fmt::format("\n  {}: {} then, {} now (--allow-changed {})", thing,
+                               found == before.end() ? "none" : found->second, sum, thing);
+  }
+  if (differences.empty()) return {};
+  return fail_with_hint(
+      Code::resume_mismatch,
+      fmt::format("{} is of a training made of something else:{}", path.string(), differences),
+      "allow each change by name, take another --out, or delete its checkpoints to start anew");
+}
+
 }  // namespace
 
 Result<void> save_snapshot(const fs::path& out, const Parameters& parameters,
@@ -143,9 +169,9 @@ Result<void> save_snapshot(const fs::path& out, const Parameters& parameters,
   return {};
 }
 
-Result<std::optional<FoundSnapshot>> load_snapshot(const fs::path& out,
-                                                   const Parameters& parameters,
-                                                   std::uint64_t fingerprint) {
+Result<std::optional<FoundSnapshot>> load_snapshot(
+    const fs::path& out, const Parameters& parameters,
+    const std::map<std::string, std::string>& made_of, std::span<const std::string> may_differ) {
   FoundSnapshot found;
   for (const fs::path& path : snapshots_in(out)) {
     auto state = read_snapshot(path, parameters);
@@ -153,12 +179,7 @@ Result<std::optional<FoundSnapshot>> load_snapshot(const fs::path& out,
       found.skipped.push_back(fmt::format("{}: {}", path.string(), state.error().message));
       continue;
     }
-    if (state->fingerprint != fingerprint)
-      return fail_with_hint(Code::resume_mismatch,
-                            fmt::format("{} is of a training with another recipe, model or "
-                                        "tokenizer",
-                                        path.string()),
-                            "take another --out, or delete its checkpoints to start anew");
+    HERD_TRY_VOID(same_things(path, state->made_of, made_of, may_differ));
     found.state = std::move(*state);
     found.path = path;
     return found;

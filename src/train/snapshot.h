@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,7 +27,7 @@ struct TrainingState {
   double seconds = 0;              // spent learning
   std::int64_t skipped = 0;        // steps that were not numbers or far too long
   std::deque<double> lengths;      // of the latest gradients, for telling what is too long
-  std::uint64_t fingerprint = 0;   // of recipe, configuration and tokenizer
+  std::map<std::string, std::string> made_of = {};  // checksums of recipe, configuration, tokenizer
 };
 
 // Fails with cannot_create or io_failed; nothing that was there is lost.
@@ -40,9 +41,10 @@ struct FoundSnapshot {
 };
 
 // Fills the parameters from the newest good snapshot of `out`. Nothing when there is none at all; fails with
-// no_checkpoint when there are some and all are bad, with resume_mismatch when the training was another one.
-Result<std::optional<FoundSnapshot>> load_snapshot(const fs::path& out,
-                                                   const Parameters& parameters,
-                                                   std::uint64_t fingerprint);
+// no_checkpoint when there are some and all are bad, with resume_mismatch when the training was made of something
+// else than `made_of`, but for the things named in `may_differ`.
+Result<std::optional<FoundSnapshot>> load_snapshot(
+    const fs::path& out, const Parameters& parameters,
+    const std::map<std::string, std::string>& made_of, std::span<const std::string> may_differ);
 
 }  // namespace herd::train

@@ -32,15 +32,17 @@ std::vector<const Example*> pointers(const std::vector<Example>& examples) {
 }  // namespace
 
 Result<std::unique_ptr<Trainer>> Trainer::create(Recipe recipe, fs::path out, ThreadPool& pool,
+                                                 std::span<const std::string> may_differ,
                                                  std::vector<std::string>& notes) {
   std::unique_ptr<Trainer> trainer(new Trainer(std::move(recipe), std::move(out)));
-  HERD_TRY_VOID(trainer->prepare(pool, notes));
+  HERD_TRY_VOID(trainer->prepare(pool, may_differ, notes));
   return trainer;
 }
 
 fs::path Trainer::model_directory() const { return recipe_.directory / recipe_.training.model; }
 
-Result<void> Trainer::prepare(ThreadPool& pool, std::vector<std::string>& notes) {
+Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may_differ,
+                              std::vector<std::string>& notes) {
   HERD_TRY(const llama4::Config config, llama4::read_config(model_directory()));
   HERD_TRY(engine::Bundle bundle, engine::Bundle::open(model_directory(), config));
   bundle_ = std::make_unique<engine::Bundle>(std::move(bundle));
@@ -55,10 +57,11 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::vector<std::string>& notes)
   learner_ = std::make_unique<Learner>(
       config, pool,
       LearnerOptions{.balance = recipe_.balance, .recompute = recipe_.training.recompute});
-  state_.fingerprint = fingerprint();
+  state_.made_of = made_of();
   HERD_TRY(std::optional<FoundSnapshot> found,
-           load_snapshot(out_, learner_->parameters(), state_.fingerprint));
+           load_snapshot(out_, learner_->parameters(), state_.made_of, may_differ));
   if (found) {
+    found->state.made_of = std::move(state_.made_of);
     state_ = std::move(found->state);
     optimizer_.set_steps(state_.updates);
     for (const std::string& reason : found->skipped) notes.push_back("skipped " + reason);
@@ -75,12 +78,15 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::vector<std::string>& notes)
   return {};
 }
 
-// What must not change under a training: the recipe, the shape and the tokenizer. Lengths of stages may grow.
-std::uint64_t Trainer::fingerprint() const {
-  std::uint64_t hash = mixed(0xcbf29ce484222325ull, recipe_.text);
+// What must not change under a training, unless somebody says so: checksums by name.
+std::map<std::string, std::string> Trainer::made_of() const {
+  const auto sum = [](std::string_view text) {
+    return fmt::format("{:016x}", mixed(0xcbf29ce484222325ull, text));
+  };
+  std::map<std::string, std::string> out{{"recipe", sum(recipe_.text)}};
   for (const char* name : {"config.json", "tokenizer.json", "chat_template.jinja"})
-    if (const auto text = read_file(model_directory() / name, 1 << 28)) hash = mixed(hash, *text);
-  return hash;
+    if (const auto text = read_file(model_directory() / name, 1 << 28)) out[name] = sum(*text);
+  return out;
 }
 
 Result<std::unique_ptr<Source>> Trainer::source_of(const StageOptions& stage,

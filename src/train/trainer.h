@@ -37,7 +37,9 @@ class Trainer {
 
   // Reads model and tokenizer, takes up what `out` has or starts. Fails with the errors of the files, and with
   // resume_mismatch or no_checkpoint. `notes` get what a user should know.
+  // `may_differ`: what may have changed since: "recipe", "config.json", "tokenizer.json", "chat_template.jinja".
   static Result<std::unique_ptr<Trainer>> create(Recipe recipe, fs::path out, ThreadPool& pool,
+                                                 std::span<const std::string> may_differ,
                                                  std::vector<std::string>& notes);
 
   // Runs to the end, or until stopped; saves where it stops. Fails with training_diverged, io_failed and the errors of
@@ -54,8 +56,9 @@ class Trainer {
   Trainer(Recipe recipe, fs::path out)
       : recipe_(std::move(recipe)), out_(std::move(out)), optimizer_(recipe_.optimizer) {}
 
-  Result<void> prepare(ThreadPool& pool, std::vector<std::string>& notes);
-  [[nodiscard]] std::uint64_t fingerprint() const;
+  Result<void> prepare(ThreadPool& pool, std::span<const std::string> may_differ,
+                       std::vector<std::string>& notes);
+  [[nodiscard]] std::map<std::string, std::string> made_of() const;
   Result<std::unique_ptr<Source>> source_of(const StageOptions& stage, world::Split split) const;
   Result<void> run_stage(const StageOptions& stage, const Report& report, std::stop_token stop);
   Result<StepReport> one_step(const StageOptions& stage, const Source& source);
