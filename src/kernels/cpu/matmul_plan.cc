@@ -34,8 +34,8 @@ struct ItemSize {
   std::int64_t rows, outs;
 };
 
-// Few rows are bound by reading weights. Rows of outputs (out_in) are read whole, so few of them suffice; slices of rows
-// of inputs (in_out) should be some cache lines long.
+// Few rows are bound by reading weights. Rows of outputs (out_in) are read whole, so few of them suffice; slices of
+// rows of inputs (in_out) should be some cache lines long.
 ItemSize few_rows_item(Layout layout, std::int64_t rows, std::int64_t out, std::int64_t wanted) {
   const std::int64_t outs = divide_up(out, wanted);
   if (layout == Layout::out_in)
