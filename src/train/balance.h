@@ -1,7 +1,7 @@
 // Keeps experts in use. Llama 4's gate is not competitive: an expert that is not chosen gets no gradient, so without a
 // pull towards even loads a router soon sends everything to a few. The pull is the auxiliary loss of Switch
-// Transformers (Fedus et al. 2021) for sigmoid scores; what it adds to the gradient is given to the router's logits while
-// the model runs, through the context's watch, so the model knows nothing of it.
+// Transformers (Fedus et al. 2021) for sigmoid scores; what it adds to the gradient is given to the router's logits
+// while the model runs, through the context's watch, so the model knows nothing of it.
 //   T tokens, E experts, K chosen
 #pragma once
 
@@ -54,7 +54,8 @@ class Balance {
 };
 
 // The gradient that the pull adds to logits_TE [T, E], given how many of the T tokens went to each expert:
-//   p[t, e] = s[t, e] / sum of s[t],  s = sigmoid(logits);   loss = pull E sum over e of fraction[e] mean over t of p[t, e]
+//   p[t, e] = s[t, e] / sum of s[t],  s = sigmoid(logits)
+//   loss = pull E sum over e of fraction[e] mean over t of p[t, e]
 //   d loss / d logit = pull E / (T sum of s[t]) (fraction[e] - sum over j of fraction[j] p[t, j]) s (1 - s)
 // plus z_pull 2 / (T E) logit. Times `share`. Returns the loss.
 double balance_gradient(std::span<const float> logits_TE, std::span<const std::int64_t> count_E,

@@ -1,4 +1,4 @@
-// What was learned, as a Hugging Face directory: the weights in bf16 or float32, and everything that stands beside them.
+// What was learned, as a Hugging Face directory: the weights in bf16 or float32, and all that stands beside them.
 #pragma once
 
 #include "base/file.h"

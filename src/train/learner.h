@@ -38,8 +38,8 @@ class Learner {
   [[nodiscard]] Balance& balance() { return balance_; }
   [[nodiscard]] Context& context() { return ctx_; }
 
-  // Adds the gradient of `scale` * (sum of weight * loss) over the examples to the parameters' gradients. `share` is the
-  // part of the step that these examples are, for what is averaged over all tokens of a step.
+  // Adds the gradient of `scale` * (sum of weight * loss) over the examples to the parameters' gradients. `share` is
+  // the part of the step that these examples are, for what is averaged over all tokens of a step.
   LossSum learn(std::span<const Example* const> examples, double scale, double share);
 
   // The losses alone. `per_token`, where given, gets -log p of every token but each document's first, in order.

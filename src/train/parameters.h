@@ -25,8 +25,7 @@ enum class Role : std::uint8_t {
 };
 
 struct Parameter {
-  std::string
-      name;  // canonical (llama4/names.h); one expert's matrices are named "...experts.3.gate_proj.weight"
+  std::string name;  // canonical (llama4/names.h); an expert's own: "...experts.3.gate_proj.weight"
   Role role = Role::hidden;
   Shape shape;
   std::int64_t offset = 0;  // into the rows, in numbers
@@ -72,8 +71,9 @@ class Parameters {
   Leaves leaves_;
 };
 
-// Fills the weights for training from nothing: normal numbers of standard deviation fan_in^-1/2, those that write to the
-// residual stream smaller by sqrt(2 layers), the head zero, norms one. Every number depends on (seed, name, index) alone.
+// Fills the weights for training from nothing: normal numbers of standard deviation fan_in^-1/2, those that write to
+// the residual stream smaller by sqrt(2 layers), the head zero, norms one. Every number depends on (seed, name, index)
+// alone.
 void initialize(const Parameters& parameters, const llama4::Config& config, std::uint64_t seed);
 
 // Copies a loaded checkpoint of the same shape, whatever its number format and layout.

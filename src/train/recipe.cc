@@ -48,10 +48,13 @@ Result<void> check(const Recipe& recipe) {
     return fail(Code::recipe_invalid, "optimizer.rate is {}: nothing would be learned",
                 recipe.optimizer.rate);
   for (const StageOptions& stage : recipe.stages) {
-    if (stage.world.empty() == stage.jsonl.empty())
-      return fail(Code::recipe_invalid,
-                  "stage \"{}\": give exactly one of world and jsonl as the source of its data",
-                  stage.name);
+    const int sources =
+        int{!stage.world.empty()} + int{!stage.tasks.empty()} + int{!stage.jsonl.empty()};
+    if (sources != 1)
+      return fail(
+          Code::recipe_invalid,
+          "stage \"{}\": give exactly one of world, tasks and jsonl as the source of its data",
+          stage.name);
     if (stage.tokens < 1)
       return fail(Code::recipe_invalid, "stage \"{}\": tokens is missing", stage.name);
   }

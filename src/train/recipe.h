@@ -50,6 +50,9 @@ struct TrainingOptions {
 struct StageOptions {
   std::string name;
   std::string world;
+  std::vector<std::string> tasks = {};
+  std::int64_t items_max = 32;
+  std::int64_t bytes_max = 3000;
   std::string jsonl;
   double tokens = 0;
   std::int64_t step_tokens = 16384;
@@ -64,6 +67,10 @@ struct StageOptions {
     return option_list(
         option("name", &O::name, "for the log"),
         option("world", &O::world, "a stage of the generated world (herd gen --list)"),
+        option("tasks", &O::tasks, "or some of its tasks in turn"),
+        option("items_max", &O::items_max, "of these tasks: most things in a sample",
+               Range{1, 10'000}),
+        option("bytes_max", &O::bytes_max, "of these tasks: longest sample", Range{100, 1e8}),
         option("jsonl", &O::jsonl, "or a file of JSON lines with text or messages"),
         option("tokens", &O::tokens, "how long the stage is", Range{1, 1e15}),
         option("step_tokens", &O::step_tokens, "of one step of the optimizer", Range{1, 1e9}),

@@ -13,7 +13,8 @@ namespace herd::train {
 // The picture that a message's part names.
 using FindPicture = std::function<Result<media::Image>(std::string_view source)>;
 
-// What the assistant says weighs 1, its end of turn included; all that it reads weighs `prompt_weight`, pictures nothing.
+// What the assistant says weighs 1, its end of turn included; all that it reads weighs `prompt_weight`, pictures
+// nothing.
 // Fails with conversation_invalid, and with the errors of the pictures.
 Result<Example> example_of_chat(const engine::Bundle& bundle,
                                 const text::Conversation& conversation,

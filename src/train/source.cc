@@ -57,8 +57,12 @@ Result<Example> example_of_sample(const engine::Bundle& bundle, const world::Sam
 }
 
 Result<Example> WorldSource::at(std::uint64_t index) const {
-  return example_of_sample(bundle_, world::make_sample(stage_, seed_, index, split_),
-                           prompt_weight_);
+  const std::size_t count = choice_.tasks.size();
+  const world::Sample sample = count == 0
+                                   ? world::make_sample(*choice_.stage, seed_, index, split_)
+                                   : world::make_sample(*choice_.tasks[index % count], seed_,
+                                                        index / count, split_, choice_.sizes);
+  return example_of_sample(bundle_, sample, prompt_weight_);
 }
 
 Result<std::unique_ptr<JsonLinesSource>> JsonLinesSource::open(const engine::Bundle& bundle,
@@ -68,7 +72,7 @@ Result<std::unique_ptr<JsonLinesSource>> JsonLinesSource::open(const engine::Bun
   HERD_TRY(const std::string content, read_file(path, file_bytes_max));
   std::string_view rest = content;
   if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
-  std::unique_ptr<JsonLinesSource> source(new JsonLinesSource(seed));
+  auto source = std::make_unique<JsonLinesSource>(seed);
   std::string faults;
   std::size_t fault_count = 0, number = 0;
   while (!rest.empty()) {

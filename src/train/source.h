@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -25,19 +26,30 @@ class Source {
   [[nodiscard]] virtual Result<Example> at(std::uint64_t index) const = 0;
 };
 
+// What of the generated world: a stage's mixture, or some tasks in turn.
+struct WorldChoice {
+  const world::Stage* stage = nullptr;
+  std::vector<const world::Task*> tasks = {};  // if any, instead of the stage's
+  world::Sizes sizes = {};                     // of these tasks
+};
+
 // Samples of the generated world (src/world).
 class WorldSource final : public Source {
  public:
-  // `bundle` and `stage` must outlive the source.
-  WorldSource(const engine::Bundle& bundle, const world::Stage& stage, std::uint64_t seed,
+  // `bundle` must outlive the source.
+  WorldSource(const engine::Bundle& bundle, WorldChoice choice, std::uint64_t seed,
               float prompt_weight, world::Split split = world::Split::train)
-      : bundle_(bundle), stage_(stage), seed_(seed), prompt_weight_(prompt_weight), split_(split) {}
+      : bundle_(bundle),
+        choice_(std::move(choice)),
+        seed_(seed),
+        prompt_weight_(prompt_weight),
+        split_(split) {}
 
   [[nodiscard]] Result<Example> at(std::uint64_t index) const override;
 
  private:
   const engine::Bundle& bundle_;
-  const world::Stage& stage_;
+  WorldChoice choice_;
   std::uint64_t seed_;
   float prompt_weight_;
   world::Split split_;
@@ -51,6 +63,8 @@ Result<Example> example_of_sample(const engine::Bundle& bundle, const world::Sam
 // "text", or with "messages" (and "tools") as the chat surface takes them; pictures are paths relative to the file.
 class JsonLinesSource final : public Source {
  public:
+  explicit JsonLinesSource(std::uint64_t seed) : seed_(seed) {}  // empty: see open()
+
   // Reads and checks the whole file; every bad line is named, up to twenty. Fails with missing_input, io_failed or
   // training_data_invalid.
   static Result<std::unique_ptr<JsonLinesSource>> open(const engine::Bundle& bundle,
@@ -61,8 +75,6 @@ class JsonLinesSource final : public Source {
   [[nodiscard]] std::size_t lines() const { return examples_.size(); }
 
  private:
-  JsonLinesSource(std::uint64_t seed) : seed_(seed) {}
-
   std::uint64_t seed_;
   std::vector<Example> examples_;
 };

@@ -34,7 +34,7 @@ std::vector<const Example*> pointers(const std::vector<Example>& examples) {
 Result<std::unique_ptr<Trainer>> Trainer::create(Recipe recipe, fs::path out, ThreadPool& pool,
                                                  std::span<const std::string> may_differ,
                                                  std::vector<std::string>& notes) {
-  std::unique_ptr<Trainer> trainer(new Trainer(std::move(recipe), std::move(out)));
+  auto trainer = std::make_unique<Trainer>(std::move(recipe), std::move(out));
   HERD_TRY_VOID(trainer->prepare(pool, may_differ, notes));
   return trainer;
 }
@@ -97,11 +97,20 @@ Result<std::unique_ptr<Source>> Trainer::source_of(const StageOptions& stage,
                                                 recipe_.training.seed, weight));
     return source;
   }
-  const world::Stage* found = world::find_stage(stage.world);
-  if (found == nullptr)
+  WorldChoice choice{.stage = world::find_stage(stage.world)};
+  for (const std::string& name : stage.tasks) {
+    choice.tasks.push_back(world::find_task(name));
+    if (choice.tasks.back() == nullptr)
+      return fail(Code::recipe_invalid, "stage \"{}\": the world has no task named \"{}\"",
+                  stage.name, name);
+  }
+  choice.sizes.items_max = static_cast<int>(stage.items_max);
+  choice.sizes.bytes_max = static_cast<int>(stage.bytes_max);
+  if (choice.stage == nullptr && choice.tasks.empty())
     return fail(Code::recipe_invalid, "stage \"{}\": the world has no stage named \"{}\"",
                 stage.name, stage.world);
-  return std::make_unique<WorldSource>(*bundle_, *found, recipe_.training.seed, weight, split);
+  return std::make_unique<WorldSource>(*bundle_, std::move(choice), recipe_.training.seed, weight,
+                                       split);
 }
 
 Result<void> Trainer::run(const Report& report, std::stop_token stop) {

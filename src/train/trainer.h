@@ -35,6 +35,10 @@ class Trainer {
  public:
   using Report = std::function<void(const StepReport&)>;
 
+  // Knows its recipe and nothing else yet: see create().
+  Trainer(Recipe recipe, fs::path out)
+      : recipe_(std::move(recipe)), out_(std::move(out)), optimizer_(recipe_.optimizer) {}
+
   // Reads model and tokenizer, takes up what `out` has or starts. Fails with the errors of the files, and with
   // resume_mismatch or no_checkpoint. `notes` get what a user should know.
   // `may_differ`: what may have changed since: "recipe", "config.json", "tokenizer.json", "chat_template.jinja".
@@ -53,9 +57,6 @@ class Trainer {
   [[nodiscard]] fs::path model_directory() const;
 
  private:
-  Trainer(Recipe recipe, fs::path out)
-      : recipe_(std::move(recipe)), out_(std::move(out)), optimizer_(recipe_.optimizer) {}
-
   Result<void> prepare(ThreadPool& pool, std::span<const std::string> may_differ,
                        std::vector<std::string>& notes);
   [[nodiscard]] std::map<std::string, std::string> made_of() const;

@@ -1,0 +1,149 @@
+// A training that is killed at random moments and taken up again ends with the same bits as one that was left alone, at
+// any number of threads.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <thread>
+
+#include "base/rng.h"
+#include "cli/testing/run_herd.h"
+#include "llama4/config_json.h"
+#include "llama4/load.h"
+
+namespace herd {
+namespace {
+
+// A directory with cria's tokenizer, a model of two small layers (one of experts), and a recipe of `steps` steps that
+// saves after each.
+void write_training(const fs::path& directory, int steps) {
+  const fs::path cria = fs::path(HERD_ROOT) / "models/cria";
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "preprocessor_config.json",
+                           "chat_template.jinja"})
+    if (fs::exists(cria / name)) fs::copy_file(cria / name, directory / name);
+  llama4::Config config = llama4::read_config(cria).value();
+  llama4::TextConfig& text = config.text;
+  text.width = 32;
+  text.layers = 2;
+  text.heads = 2;
+  text.key_value_heads = 1;
+  text.head_size = 16;
+  text.expert_width = 32;
+  text.dense_width = 64;
+  text.experts = 4;
+  text.is_moe = {false, true};
+  text.rotates = {true, false};
+  text.chunk = 64;
+  const std::string written = json::serialize(llama4::config_to_hugging_face(config));
+  ASSERT_TRUE(write_file(directory / "config.json", std::string_view(written)));
+  const std::string recipe = fmt::format(
+      "checkpoint_minutes = 0\nheld_out_tokens = 0\npiece_tokens = 256\nseed = 3\n"
+      "[[stage]]\ntasks = [\"story_questions\", \"shapes\"]\ntokens = {}\nstep_tokens = 400\n"
+      "items_max = 3\nwarmup_tokens = 1000\nrate_end = 0.1\n",
+      steps * 500);
+  ASSERT_TRUE(write_file(directory / "recipe.toml", std::string_view(recipe)));
+}
+
+pid_t start(const fs::path& directory, const std::string& out, int threads) {
+  const std::string program = fs::read_symlink("/proc/self/exe").parent_path() / "herd";
+  std::vector<std::string> words{program,         "train",     directory / "recipe.toml", "--out",
+                                 directory / out, "--threads", std::to_string(threads)};
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t files;
+  ::posix_spawn_file_actions_init(&files);
+  ::posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  ::posix_spawn_file_actions_addopen(&files, STDERR_FILENO, (directory / "stderr").c_str(),
+                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
+  pid_t child = 0;
+  EXPECT_EQ(::posix_spawn(&child, program.c_str(), &files, nullptr, pointers.data(), environ), 0);
+  ::posix_spawn_file_actions_destroy(&files);
+  return child;
+}
+
+// Waits at most so long; true when the child ended by itself, well.
+bool ended(pid_t child, std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  int status = 0;
+  while (std::chrono::steady_clock::now() < until) {
+    if (::waitpid(child, &status, WNOHANG) == child) {
+      EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  ::kill(child, SIGKILL);
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return false;
+}
+
+class Resume : public ::testing::TestWithParam<int> {};
+
+TEST_P(Resume, KilledTrainingsEndWithTheSameBits) {
+  const int kills = GetParam();
+  const cli::TemporaryDirectory directory;
+  write_training(directory.path(), 12 + kills / 4);
+  ASSERT_TRUE(ended(start(directory.path(), "whole", 1), std::chrono::minutes(5)));
+
+  int killed = 0;
+  for (std::uint64_t run = 0; run < 10'000; ++run) {
+    const auto patience =
+        killed < kills ? std::chrono::milliseconds(20 + static_cast<int>(400 * uniform(5, run)))
+                       : std::chrono::milliseconds(300'000);
+    if (ended(start(directory.path(), "killed", 1 + static_cast<int>(run % 3)), patience)) break;
+    ++killed;
+  }
+  EXPECT_GE(killed, kills / 3) << "the training was over before it could be killed often";
+  const auto bytes = [&](const char* out) {
+    return read_file(directory / out / "model" / "model.safetensors", 1 << 30).value();
+  };
+  EXPECT_TRUE(bytes("whole") == bytes("killed")) << "after " << killed << " kills";
+  RecordProperty("kills", killed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Quick, Resume, ::testing::Values(8));
+INSTANTIATE_TEST_SUITE_P(Slow, Resume, ::testing::Values(200));
+
+TEST(Resume, ADamagedCheckpointIsSkippedAndNamed) {
+  const cli::TemporaryDirectory directory;
+  write_training(directory.path(), 4);
+  const std::vector<std::string> command{"train", directory / "recipe.toml", "--out",
+                                         directory / "out"};
+  ASSERT_EQ(cli::run_herd(command).status, 0);
+  std::vector<fs::path> steps;
+  for (const auto& entry : fs::directory_iterator(directory / "out" / "checkpoints"))
+    steps.push_back(entry.path());
+  std::ranges::sort(steps);
+  ASSERT_EQ(steps.size(), 2u);
+  std::string rows = read_file(steps[1] / "rows.safetensors", 1 << 30).value();
+  rows.back() = static_cast<char>(rows.back() ^ 1);
+  ASSERT_TRUE(write_file(steps[1] / "rows.safetensors", std::string_view(rows)));
+  const cli::Ran again = cli::run_herd(command);
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_NE(again.err.find("skipped " + steps[1].string()), std::string::npos) << again.err;
+
+  for (const fs::path& step : steps) fs::remove(step / "state.json");
+  const cli::Ran none = cli::run_herd(command);
+  EXPECT_EQ(none.status, 65);
+  EXPECT_NE(none.err.find("E3006"), std::string::npos) << none.err;
+}
+
+TEST(Resume, AnotherRecipeIsRefusedUnlessAllowed) {
+  const cli::TemporaryDirectory directory;
+  write_training(directory.path(), 2);
+  std::vector<std::string> command{"train", directory / "recipe.toml", "--out", directory / "out"};
+  ASSERT_EQ(cli::run_herd(command).status, 0);
+  const std::string recipe = read_file(directory / "recipe.toml", 1 << 20).value();
+  ASSERT_TRUE(write_file(directory / "recipe.toml", std::string_view("# more\n" + recipe)));
+  const cli::Ran refused = cli::run_herd(command);
+  EXPECT_EQ(refused.status, 65);
+  EXPECT_NE(refused.err.find("--allow-changed recipe"), std::string::npos) << refused.err;
+  command.insert(command.end(), {"--allow-changed", "recipe"});
+  EXPECT_EQ(cli::run_herd(command).status, 0);
+}
+
+}  // namespace
+}  // namespace herd
