@@ -22,7 +22,13 @@ Result<std::vector<media::Image>> read_images(const std::vector<std::string>& pa
     files.push_back(std::move(file));
     bytes.push_back(files.back().bytes());
   }
-  HERD_TRY_VOID(media::check_images(bytes));
+  if (auto checked = media::check_images(bytes); !checked) {
+    // By its name, where it is one file's fault.
+    for (std::size_t i = 0; i < paths.size(); ++i)
+      if (auto header = media::read_image_header(bytes[i]); !header)
+        return std::unexpected(std::move(header).error().in(paths[i]));
+    return std::unexpected(std::move(checked).error());
+  }
   std::vector<media::Image> images;
   for (const std::string& path : paths) {
     HERD_TRY(media::Image image, read_image(path));

@@ -15,7 +15,9 @@ Result<std::span<const Choice>> Sampler::choices(std::span<const float> logits_V
   logits_.assign(logits_V.begin(), logits_V.end());
   for (std::size_t token = 0; token < logits_.size(); ++token)
     if (std::isnan(logits_[token]))
-      return fail(Code::numeric_error, "the logit of token {} is not a number", token);
+      return fail_with_hint(Code::numeric_error,
+                            fmt::format("the logit of token {} is not a number", token),
+                            "herd inspect MODEL --scan says whether a weight is none");
   penalise(prompt, answer);
   const auto best = std::ranges::max_element(logits_);
   if (best == logits_.end() || !std::isfinite(*best))

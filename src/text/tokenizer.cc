@@ -67,8 +67,11 @@ Result<Tokenizer> Tokenizer::from_directory(const fs::path& directory) {
     std::error_code ignored;
     if (fs::exists(directory / name, ignored)) return from_file(directory / name);
   }
-  return fail(Code::missing_input, "{}: neither tokenizer.json nor tokenizer.model is there",
-              directory.string());
+  return fail_with_hint(
+      Code::missing_input,
+      fmt::format("{}: neither tokenizer.json nor tokenizer.model is there", directory.string()),
+      "copy it from where the weights were published, or save it there with the reference "
+      "library's tokenizer.save_pretrained(); herd logits --tokens and herd inspect need none");
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, SpecialTokens specials) const {
