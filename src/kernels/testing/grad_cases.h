@@ -1,5 +1,5 @@
-// Random arguments for the kernels of training. Gradients cancel: their rounding errors are in proportion to their terms,
-// which are about as large as the largest results; bounds are so many roundings of that.
+// Random arguments for the kernels of training. Gradients cancel: their rounding errors are in proportion to their
+// terms, which are about as large as the largest results; bounds are so many roundings of that.
 #pragma once
 
 #include <fmt/format.h>
