@@ -58,6 +58,7 @@ struct StageOptions {
   std::int64_t step_tokens = 16384;
   std::int64_t length_max = 1024;
   double prompt_weight = 0.1;
+  double document_weight = 1;
   double warmup_tokens = 0;
   double rate_begin = 1;
   double rate_end = 1;
@@ -77,6 +78,7 @@ struct StageOptions {
         option("length_max", &O::length_max, "of an example, in tokens", Range{2, 1e7}),
         option("prompt_weight", &O::prompt_weight, "of what the assistant reads; what it says is 1",
                Range{0, 1}),
+        option("document_weight", &O::document_weight, "of texts without speakers", Range{0, 1}),
         option("warmup_tokens", &O::warmup_tokens, "until the rate reaches its height",
                Range{0, 1e15}),
         option("rate_begin", &O::rate_begin, "the rate's height, of the optimizer's",

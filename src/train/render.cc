@@ -88,11 +88,11 @@ Result<Example> example_of_chat(const engine::Bundle& bundle,
   return example;
 }
 
-Example example_of_text(const engine::Bundle& bundle, std::string_view text) {
+Example example_of_text(const engine::Bundle& bundle, std::string_view text, float weight) {
   Example example{.prompt = bundle.raw_prompt(text), .weight = {}};
   if (const auto end = bundle.tokenizer.special("<|end_of_text|>"))
     example.prompt.tokens.push_back(*end);
-  example.weight.assign(example.prompt.tokens.size(), 1.0f);
+  example.weight.assign(example.prompt.tokens.size(), weight);
   return example;
 }
 

@@ -20,7 +20,7 @@ Result<Example> example_of_chat(const engine::Bundle& bundle,
                                 const text::Conversation& conversation,
                                 const FindPicture& find_picture, float prompt_weight);
 
-// Begin of text, the text, end of text.
-Example example_of_text(const engine::Bundle& bundle, std::string_view text);
+// Begin of text, the text, end of text; every token weighs `weight`.
+Example example_of_text(const engine::Bundle& bundle, std::string_view text, float weight);
 
 }  // namespace herd::train

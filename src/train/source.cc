@@ -15,13 +15,13 @@ constexpr std::uint64_t file_bytes_max = std::uint64_t{4} << 30;
 constexpr std::size_t line_bytes_max = std::size_t{16} << 20;
 
 Result<Example> example_of_line(const engine::Bundle& bundle, std::string_view line,
-                                const fs::path& directory, float prompt_weight) {
+                                const fs::path& directory, Weights weights) {
   if (line.size() > line_bytes_max)
     return fail(Code::training_data_invalid, "a line of {} bytes, at most {}", line.size(),
                 line_bytes_max);
   HERD_TRY(const json::value value, parse_json(line));
   if (const json::value* text = find(value, "text"); text != nullptr && text->is_string())
-    return example_of_text(bundle, text->as_string());
+    return example_of_text(bundle, text->as_string(), weights.document);
   const json::value* messages = find(value, "messages");
   if (messages == nullptr)
     return fail(
@@ -33,7 +33,7 @@ Result<Example> example_of_line(const engine::Bundle& bundle, std::string_view l
     HERD_TRY(const Mapping file, Mapping::open(directory / source));
     return media::decode_image(file.bytes());
   };
-  return example_of_chat(bundle, conversation, from_file, prompt_weight);
+  return example_of_chat(bundle, conversation, from_file, weights.prompt);
 }
 
 // Where line `turn * lines + i` of the endless row lies: a shuffle by sorting random keys, anew each time round.
@@ -48,12 +48,12 @@ std::vector<std::uint32_t> shuffled(std::size_t lines, std::uint64_t seed, std::
 }  // namespace
 
 Result<Example> example_of_sample(const engine::Bundle& bundle, const world::Sample& sample,
-                                  float prompt_weight) {
-  if (sample.is_document()) return example_of_text(bundle, sample.text);
+                                  Weights weights) {
+  if (sample.is_document()) return example_of_text(bundle, sample.text, weights.document);
   const FindPicture drawn = [&](std::string_view source) -> Result<media::Image> {
     return sample.pictures[world::picture_index(source)];
   };
-  return example_of_chat(bundle, sample.conversation, drawn, prompt_weight);
+  return example_of_chat(bundle, sample.conversation, drawn, weights.prompt);
 }
 
 Result<Example> WorldSource::at(std::uint64_t index) const {
@@ -62,13 +62,13 @@ Result<Example> WorldSource::at(std::uint64_t index) const {
                                    ? world::make_sample(*choice_.stage, seed_, index, split_)
                                    : world::make_sample(*choice_.tasks[index % count], seed_,
                                                         index / count, split_, choice_.sizes);
-  return example_of_sample(bundle_, sample, prompt_weight_);
+  return example_of_sample(bundle_, sample, weights_);
 }
 
 Result<std::unique_ptr<JsonLinesSource>> JsonLinesSource::open(const engine::Bundle& bundle,
                                                                const fs::path& path,
                                                                std::uint64_t seed,
-                                                               float prompt_weight) {
+                                                               Weights weights) {
   HERD_TRY(const std::string content, read_file(path, file_bytes_max));
   std::string_view rest = content;
   if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
@@ -82,7 +82,7 @@ Result<std::unique_ptr<JsonLinesSource>> JsonLinesSource::open(const engine::Bun
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) continue;
-    auto example = example_of_line(bundle, line, path.parent_path(), prompt_weight);
+    auto example = example_of_line(bundle, line, path.parent_path(), weights);
     if (example) {
       source->examples_.push_back(std::move(*example));
     } else if (++fault_count <= faults_shown_max) {

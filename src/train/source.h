@@ -26,6 +26,12 @@ class Source {
   [[nodiscard]] virtual Result<Example> at(std::uint64_t index) const = 0;
 };
 
+// How much it counts that a token is predicted; what an assistant says counts 1.
+struct Weights {
+  float prompt = 0;    // what it reads
+  float document = 1;  // texts without speakers
+};
+
 // What of the generated world: a stage's mixture, or some tasks in turn.
 struct WorldChoice {
   const world::Stage* stage = nullptr;
@@ -37,12 +43,12 @@ struct WorldChoice {
 class WorldSource final : public Source {
  public:
   // `bundle` must outlive the source.
-  WorldSource(const engine::Bundle& bundle, WorldChoice choice, std::uint64_t seed,
-              float prompt_weight, world::Split split = world::Split::train)
+  WorldSource(const engine::Bundle& bundle, WorldChoice choice, std::uint64_t seed, Weights weights,
+              world::Split split = world::Split::train)
       : bundle_(bundle),
         choice_(std::move(choice)),
         seed_(seed),
-        prompt_weight_(prompt_weight),
+        weights_(weights),
         split_(split) {}
 
   [[nodiscard]] Result<Example> at(std::uint64_t index) const override;
@@ -51,13 +57,13 @@ class WorldSource final : public Source {
   const engine::Bundle& bundle_;
   WorldChoice choice_;
   std::uint64_t seed_;
-  float prompt_weight_;
+  Weights weights_;
   world::Split split_;
 };
 
 // One sample as an example.
 Result<Example> example_of_sample(const engine::Bundle& bundle, const world::Sample& sample,
-                                  float prompt_weight);
+                                  Weights weights);
 
 // A file of JSON lines, repeated for ever in an order that is shuffled anew each time round. A line is an object with
 // "text", or with "messages" (and "tools") as the chat surface takes them; pictures are paths relative to the file.
@@ -69,7 +75,7 @@ class JsonLinesSource final : public Source {
   // training_data_invalid.
   static Result<std::unique_ptr<JsonLinesSource>> open(const engine::Bundle& bundle,
                                                        const fs::path& path, std::uint64_t seed,
-                                                       float prompt_weight);
+                                                       Weights weights);
 
   [[nodiscard]] Result<Example> at(std::uint64_t index) const override;
   [[nodiscard]] std::size_t lines() const { return examples_.size(); }

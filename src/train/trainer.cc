@@ -91,10 +91,11 @@ std::map<std::string, std::string> Trainer::made_of() const {
 
 Result<std::unique_ptr<Source>> Trainer::source_of(const StageOptions& stage,
                                                    world::Split split) const {
-  const auto weight = static_cast<float>(stage.prompt_weight);
+  const Weights weights{.prompt = static_cast<float>(stage.prompt_weight),
+                        .document = static_cast<float>(stage.document_weight)};
   if (!stage.jsonl.empty()) {
     HERD_TRY(auto source, JsonLinesSource::open(*bundle_, recipe_.directory / stage.jsonl,
-                                                recipe_.training.seed, weight));
+                                                recipe_.training.seed, weights));
     return source;
   }
   WorldChoice choice{.stage = world::find_stage(stage.world)};
@@ -109,7 +110,7 @@ Result<std::unique_ptr<Source>> Trainer::source_of(const StageOptions& stage,
   if (choice.stage == nullptr && choice.tasks.empty())
     return fail(Code::recipe_invalid, "stage \"{}\": the world has no stage named \"{}\"",
                 stage.name, stage.world);
-  return std::make_unique<WorldSource>(*bundle_, std::move(choice), recipe_.training.seed, weight,
+  return std::make_unique<WorldSource>(*bundle_, std::move(choice), recipe_.training.seed, weights,
                                        split);
 }
 
