@@ -15,7 +15,7 @@ void print_commands() {
       "herd runs Llama 4: text and pictures in, answers out, on your own machine.\n\n"
       "usage: herd COMMAND [arguments]      herd COMMAND --help for each\n\n");
   for (const Command& command : commands())
-    fmt::print("  {:<12} {}\n", command.name, command.sentence);
+    fmt::print("  {:<15} {}\n", command.name, command.sentence);
   fmt::print("\nexample: herd chat models/cria\n");
 }
 

@@ -1,6 +1,6 @@
 // All pieces lie in one row of cells, a cell a byte, with a border between pieces. A token stands in its first cell and
-// in its last one; its length leads from there to both neighbours, so no links are stored. Each pair of tokens knows its
-// frequency and the cells where it began when it arose. Places are not taken out when a neighbour is merged away;
+// in its last one; its length leads from there to both neighbours, so no links are stored. Each pair of tokens knows
+// its frequency and the cells where it began when it arose. Places are not taken out when a neighbour is merged away;
 // instead a place counts only if both tokens still stand there.
 //
 // Why that is enough: a pair (l, r) arises in one step only, the one that makes the younger of the two, so its places
