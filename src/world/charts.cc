@@ -207,12 +207,15 @@ bool make_charts(Draw& draw, Sample& sample) {
   if (!draw_chart(draw, chart, sample.subject)) return false;
   sample.pictures.push_back(paint_chart(draw, chart));
   const int turns = draw.between(1, 3);
+  std::vector<std::string> questions;
   for (int turn = 0; turn < turns; ++turn) {
     const double kind = draw.real();
     Asked asked = kind < 0.5    ? ask_value(draw, chart)
                   : kind < 0.75 ? ask_extreme(draw, chart)
                   : kind < 0.9  ? ask_count_or_trend(draw, chart)
                                 : ask_form(draw, chart);
+    if (std::ranges::find(questions, asked.question) != questions.end()) continue;
+    questions.push_back(asked.question);
     add_user(sample, asked.question, turn == 0 ? 1 : 0);
     add_answer(sample, asked.answer);
     grade_as(sample, asked.check, std::move(asked.accepted), std::move(asked.rejected));

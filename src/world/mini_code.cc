@@ -242,7 +242,10 @@ bool predict(Draw& draw, Sample& sample) {
 }
 
 bool write_function(Draw& draw, Sample& sample) {
-  const std::string name = draw.say("{f|g|h|calc|change|$word}", {{"word", draw.one(verbs())}});
+  std::string_view verb = draw.one(verbs());
+  while (verb == "pass" || verb == "try" || verb == "break")  // Python's own words
+    verb = draw.one(verbs());
+  const std::string name = draw.say("{f|g|h|calc|change|$word}", {{"word", verb}});
   const int a = draw.between(2, 30), b = draw.between(1, 30);
   std::string spec, body;
   switch (draw.below(7)) {

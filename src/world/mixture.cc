@@ -23,16 +23,34 @@ struct Row {
   std::string_view task;
   std::array<double, std::size(stage_list)> percent;
 };
+// clang-format off
 constexpr Row mixture_table[] = {
-    // task             pretrain mid sft
-    {"story", {30, 10, 5}},      {"story_questions", {8, 6, 10}},
-    {"arithmetic", {8, 4, 6}},   {"recall", {5, 12, 2}},
-    {"last_write", {2, 4, 0.7}}, {"count", {1, 1, 0.3}},
-    {"needle", {2, 8, 1}},       {"multi_hop", {2, 5, 1}},
-    {"strings", {5, 3, 4}},      {"chat", {1, 1, 8}},
-    {"facts", {1, 2, 6}},        {"system", {1, 1.5, 6}},
-    {"language", {2, 1.5, 5}},   {"shapes", {10, 10, 8}},
+    // task            pretrain  mid   sft
+    {"story",            {30,    10,    5}},
+    {"story_questions",  { 8,     6,   10}},
+    {"arithmetic",       { 8,     4,    6}},
+    {"recall",           { 5,    12,    2}},
+    {"last_write",       { 2,     4,  0.7}},
+    {"count",            { 1,     1,  0.3}},
+    {"needle",           { 2,     8,    1}},
+    {"multi_hop",        { 2,     5,    1}},
+    {"strings",          { 5,     3,    4}},
+    {"chat",             { 1,     1,    8}},
+    {"facts",            { 1,     2,    6}},
+    {"system",           { 1,   1.5,    6}},
+    {"language",         { 1,   1.5,    5}},
+    {"languages",        { 1,     1,    2}},
+    {"tools",            { 5,     8,   18}},
+    {"json",             { 1,     2,    4}},
+    {"code",             { 5,     5,    5}},
+    {"shapes",           {10,    10,    8}},
+    {"charts",           { 4,     6,    4}},
+    {"written",          { 5,     6,    3}},
+    {"several_pictures", { 1,     2,  1.2}},
+    {"picture_and_text", {0.6,  1.5,  0.8}},
+    {"picture_tool",     {0.4,  0.5,    1}},
 };
+// clang-format on
 
 const Row& row_of(const Task& task) {
   const auto* row = std::ranges::find(mixture_table, task.name, &Row::task);

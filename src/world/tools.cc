@@ -191,7 +191,7 @@ void add_round(Draw& draw, Sample& sample, const std::vector<Use>& uses, bool st
   for (const Use& use : uses) {
     if (!request.empty()) request += draw.say("{ And | Also: | | Then: }");
     request += use.request;
-    if (!answer.empty()) answer += ' ';
+    if (!answer.empty()) answer += '\n';
     answer += use.answer;
     calls.push_back(use.call);
     words.push_back(use.word);
@@ -211,8 +211,10 @@ void add_round(Draw& draw, Sample& sample, const std::vector<Use>& uses, bool st
 }  // namespace
 
 bool make_tools(Draw& draw, Sample& sample) {
-  const int offered = draw.sizes().items > 0 ? std::clamp(draw.sizes().items, 1, 6)
-                                             : draw.one({1, 1, 2, 2, 3, 3, 4, 5, 6});
+  // A definition is up to 700 bytes when it is printed.
+  const int most = std::clamp(draw.sizes().bytes_max / 700, 1, 6);
+  const int drawn = draw.one({1, 1, 2, 2, 3, 3, 4, 5, 6});
+  const int offered = std::min(draw.sizes().items > 0 ? draw.sizes().items : drawn, most);
   if (draw.chance(0.4))
     add_system(sample, draw.say("{You are a helpful assistant.|Use the tools when they help.|You "
                                 "can call functions.|Answer briefly.}"));

@@ -67,7 +67,7 @@ media::Image write_picture(Draw& draw, const std::vector<std::string>& lines, in
   const double free_x = std::max(width - 8 - widest * style.unit, 0.0);
   const double free_y =
       std::max(height - 8 - (line_units * count + 0.1 * widest) * style.unit, 0.0);
-  const double rise = 0.05 * widest * style.unit;
+  const double rise = style.angle < 0 ? 0.1 * widest * style.unit : 0;
   const double x = 4 + draw.real() * free_x;
   double y = 4 + rise + draw.real() * free_y;
   for (const std::string& line : lines) {

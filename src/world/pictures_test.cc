@@ -1,0 +1,198 @@
+// Pictures are looked at again here, pixel by pixel, without knowing how they were drawn.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include "world/canvas.h"
+#include "world/draw.h"
+#include "world/font.h"
+#include "world/sample.h"
+#include "world/shape_scene.h"
+#include "world/words.h"
+
+namespace herd::world {
+namespace {
+
+int distance(const std::uint8_t* pixel, Colour colour) {
+  return std::abs(pixel[0] - colour.red) + std::abs(pixel[1] - colour.green) +
+         std::abs(pixel[2] - colour.blue);
+}
+
+// The shape colour a pixel is nearly of, or nothing for ground and edges.
+std::string_view colour_at(const media::Image& image, std::int64_t x, std::int64_t y) {
+  const std::uint8_t* pixel = image.rgb.data() + static_cast<std::size_t>(y * image.width + x) * 3;
+  std::string_view best;
+  int nearest = 64;
+  for (const std::string_view name : shape_colours())
+    if (const int d = distance(pixel, colour_of(name)); d < nearest) nearest = d, best = name;
+  return best;
+}
+
+// Connected regions of one colour with at least 25 pixels.
+std::map<std::string_view, int> regions_of(const media::Image& image) {
+  std::vector<char> seen(static_cast<std::size_t>(image.width * image.height));
+  std::map<std::string_view, int> regions;
+  std::vector<std::pair<std::int64_t, std::int64_t>> open;
+  for (std::int64_t y0 = 0; y0 < image.height; ++y0)
+    for (std::int64_t x0 = 0; x0 < image.width; ++x0) {
+      const std::string_view colour = colour_at(image, x0, y0);
+      if (colour.empty() || seen[static_cast<std::size_t>(y0 * image.width + x0)] != 0) continue;
+      int size = 0;
+      open.assign(1, {x0, y0});
+      while (!open.empty()) {
+        const auto [x, y] = open.back();
+        open.pop_back();
+        if (x < 0 || y < 0 || x >= image.width || y >= image.height) continue;
+        char& mark = seen[static_cast<std::size_t>(y * image.width + x)];
+        if (mark != 0 || colour_at(image, x, y) != colour) continue;
+        mark = 1;
+        ++size;
+        open.insert(open.end(), {{x - 1, y}, {x + 1, y}, {x, y - 1}, {x, y + 1}});
+      }
+      if (size >= 25) ++regions[colour];
+    }
+  return regions;
+}
+
+int number_of(std::string_view word) {
+  for (int n = 0; n < 20; ++n)
+    if (capitalised(number_word(n)) + "." == word) return n;
+  return -1;
+}
+
+TEST(Pictures, ShapesAreAsManyAndOfTheColoursThatAnswersSay) {
+  int counts = 0, colours = 0, captions = 0;
+  for (std::uint64_t i = 0; i < 1500; ++i) {
+    const Sample sample = make_sample(*find_task("shapes"), 21, i, Split::train);
+    const std::map<std::string_view, int> regions = regions_of(sample.pictures.at(0));
+    int all = 0;
+    for (const auto& [colour, count] : regions) all += count;
+    const auto& messages = sample.conversation.messages;
+    for (std::size_t at = 0; at + 1 < messages.size(); at += 2) {
+      const std::string question = messages[at].text(), answer = messages[at + 1].text();
+      if (question.starts_with("How many shapes")) {
+        EXPECT_EQ(number_of(answer), all) << i;
+        ++counts;
+      }
+      for (const std::string_view colour : shape_colours())
+        if (question.starts_with("How many " + std::string(colour))) {
+          EXPECT_EQ(number_of(answer), regions.contains(colour) ? regions.at(colour) : 0)
+              << i << colour;
+          ++counts;
+        }
+      if (question.starts_with("What colour is it")) {
+        ASSERT_EQ(regions.size(), 1u) << i;
+        EXPECT_EQ(answer, capitalised(regions.begin()->first) + ".") << i;
+        ++colours;
+      }
+      if (question.starts_with("Describe")) {
+        std::map<std::string_view, int> said;
+        for (const std::string_view colour : shape_colours())
+          for (std::size_t p = answer.find(std::string(colour) + " "); p != answer.npos;
+               p = answer.find(std::string(colour) + " ", p + 1))
+            ++said[colour];
+        EXPECT_EQ(said, regions) << i << answer;
+        ++captions;
+      }
+    }
+  }
+  EXPECT_GT(counts, 200);
+  EXPECT_GT(colours, 10);
+  EXPECT_GT(captions, 100);
+}
+
+TEST(Pictures, EveryColourAndKindIsSeenInTrainingThoughSomePairsAreNot) {
+  int held_out = 0;
+  for (const std::string_view colour : shape_colours()) {
+    int kinds = 0;
+    for (const std::string_view kind : shape_kinds())
+      kinds += split_of(shape_pair_kind, std::string(colour) + " " + std::string(kind),
+                        shape_pair_percent) == Split::train
+                   ? 1
+                   : 0;
+    EXPECT_GE(kinds, 3) << colour;
+    held_out += static_cast<int>(shape_kinds().size()) - kinds;
+  }
+  EXPECT_GE(held_out, 4);
+  EXPECT_LE(held_out, 12);
+  for (const std::string_view kind : shape_kinds()) {
+    int colours = 0;
+    for (const std::string_view colour : shape_colours())
+      colours += split_of(shape_pair_kind, std::string(colour) + " " + std::string(kind),
+                          shape_pair_percent) == Split::train
+                     ? 1
+                     : 0;
+    EXPECT_GE(colours, 4) << kind;
+  }
+}
+
+// The share of a pie's pixels, against the answer.
+TEST(Pictures, PiesHaveTheAreasThatAnswersSay) {
+  int pies = 0;
+  for (std::uint64_t i = 0; i < 600; ++i) {
+    const Sample sample = make_sample(*find_task("charts"), 22, i, Split::train);
+    const auto& messages = sample.conversation.messages;
+    for (std::size_t at = 0; at + 1 < messages.size(); at += 2) {
+      const std::string question = messages[at].text(), answer = messages[at + 1].text();
+      const std::size_t part = question.find(" part");
+      if (!answer.ends_with(" percent.") || part == question.npos) continue;
+      const std::string wanted =
+          question.substr(question.find("the ") + 4, part - question.find("the ") - 4);
+      double of_it = 0, of_all = 0;
+      const media::Image& image = sample.pictures[0];
+      for (std::int64_t y = 0; y < image.height; ++y)
+        for (std::int64_t x = 0; x < image.width; ++x)
+          if (const std::string_view colour = colour_at(image, x, y); !colour.empty()) {
+            of_all += 1;
+            of_it += colour == wanted ? 1 : 0;
+          }
+      EXPECT_NEAR(100 * of_it / of_all, std::stoi(answer), 4) << i << question;
+      ++pies;
+    }
+  }
+  EXPECT_GT(pies, 40);
+}
+
+// Every letter of the font is drawn inside its cell, and no two letters look alike.
+TEST(Pictures, LettersDiffer) {
+  std::map<std::string, char> drawn;
+  for (const char letter :
+       std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,-:+=%!")) {
+    Canvas canvas(16, 24, {255, 255, 255});
+    write_text(canvas, std::string_view(&letter, 1), {4, 4}, {.unit = 2, .thickness = 0.8},
+               {0, 0, 0});
+    const media::Image image = canvas.take();
+    const std::string pixels(image.rgb.begin(), image.rgb.end());
+    EXPECT_GT(std::ranges::count_if(pixels, [](char c) { return c != '\xff'; }), 10) << letter;
+    const auto [other, fresh] = drawn.emplace(pixels, letter);
+    EXPECT_TRUE(fresh) << letter << " looks like " << other->second;
+  }
+}
+
+TEST(Pictures, WrittenTextStaysInThePicture) {
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    const Sample sample = make_sample(*find_task("written"), 23, i, Split::train);
+    const media::Image& image = sample.pictures[0];
+    // The border keeps the colour of the first corner, but for noise.
+    const Colour corner{image.rgb[0], image.rgb[1], image.rgb[2]};
+    int inked = 0;
+    for (std::int64_t x = 0; x < image.width; ++x)
+      for (const std::int64_t y : {std::int64_t{0}, image.height - 1})
+        inked += distance(image.rgb.data() + static_cast<std::size_t>(y * image.width + x) * 3,
+                          corner) > 140
+                     ? 1
+                     : 0;
+    for (std::int64_t y = 0; y < image.height; ++y)
+      for (const std::int64_t x : {std::int64_t{0}, image.width - 1})
+        inked += distance(image.rgb.data() + static_cast<std::size_t>(y * image.width + x) * 3,
+                          corner) > 140
+                     ? 1
+                     : 0;
+    EXPECT_EQ(inked, 0) << i << sample.expected;
+  }
+}
+
+}  // namespace
+}  // namespace herd::world
