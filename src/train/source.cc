@@ -36,11 +36,11 @@ Result<Example> example_of_line(const engine::Bundle& bundle, std::string_view l
   return example_of_chat(bundle, conversation, from_file, weights.prompt);
 }
 
-// Where line `turn * lines + i` of the endless row lies: a shuffle by sorting random keys, anew each time round.
-std::vector<std::uint32_t> shuffled(std::size_t lines, std::uint64_t seed, std::uint64_t turn) {
+// The order of the lines in a round: a shuffle by sorting random keys.
+std::vector<std::uint32_t> shuffled(std::size_t lines, std::uint64_t seed, std::uint64_t round) {
   std::vector<std::uint32_t> order(lines);
   std::iota(order.begin(), order.end(), 0u);
-  const auto key = [&](std::uint32_t line) { return std::pair(philox(seed, line, turn), line); };
+  const auto key = [&](std::uint32_t line) { return std::pair(philox(seed, line, round), line); };
   std::ranges::sort(order, {}, key);
   return order;
 }
@@ -99,8 +99,11 @@ Result<std::unique_ptr<JsonLinesSource>> JsonLinesSource::open(const engine::Bun
 }
 
 Result<Example> JsonLinesSource::at(std::uint64_t index) const {
-  const std::uint64_t turn = index / examples_.size();
-  return examples_[shuffled(examples_.size(), seed_, turn)[index % examples_.size()]];
+  const std::lock_guard lock(ordering_);
+  const std::uint64_t round = index / examples_.size();
+  if (order_.empty() || round != round_) order_ = shuffled(examples_.size(), seed_, round);
+  round_ = round;
+  return examples_[order_[index % examples_.size()]];
 }
 
 }  // namespace herd::train

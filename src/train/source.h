@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,6 +84,10 @@ class JsonLinesSource final : public Source {
  private:
   std::uint64_t seed_;
   std::vector<Example> examples_;
+  // The order of the round that was asked for last.
+  mutable std::mutex ordering_;
+  mutable std::uint64_t round_ = 0;
+  mutable std::vector<std::uint32_t> order_;
 };
 
 }  // namespace herd::train
