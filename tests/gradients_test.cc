@@ -193,7 +193,7 @@ TEST_P(Gradients, TenStepsOfAdamWAgreeWithPyTorch) {
 INSTANTIATE_TEST_SUITE_P(Models, Gradients,
                          ::testing::Values("scout", "maverick", "chunks", "temperature", "topk2",
                                            "twelve", "vision", "onelayer"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& model) { return std::string(model.param); });
 
 }  // namespace
 }  // namespace herd

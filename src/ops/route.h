@@ -1,5 +1,5 @@
-// Choosing rows: embeddings, and sending rows to experts and back. Lists of rows must live as long as the tape where there
-// is one.  T tokens, D width, E experts, K chosen a token, R = T K routed rows.
+// Choosing rows: embeddings, and sending rows to experts and back. Lists of rows must live as long as the tape
+// where there is one.  T tokens, D width, E experts, K chosen a token, R = T K routed rows.
 #pragma once
 
 #include <cstdint>

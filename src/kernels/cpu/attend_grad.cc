@@ -69,6 +69,10 @@ void score_gradient(const float* p, float* dp, std::int64_t columns, float scale
   }
 }
 
+void clear_head(float* x, std::int64_t rows, std::int64_t d, std::int64_t stride) {
+  for (std::int64_t t = 0; t < rows; ++t) std::fill_n(x + t * stride, d, 0.0f);
+}
+
 void attend_grad_head(const AttendGradArgs& args, const AttendSegment& segment, std::int64_t g) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<float>()));
   const std::int64_t d = args.d, length = segment.end - segment.begin;
@@ -82,10 +86,8 @@ void attend_grad_head(const AttendGradArgs& args, const AttendSegment& segment, 
   float* dp = p + queries_per_tile * padded;
   transpose_head(args.k + kv, length, d, kv_stride, padded, keys_dL);
   transpose_head(args.v + kv, length, d, kv_stride, padded, values_dL);
-  for (std::int64_t t = 0; t < length; ++t) {
-    std::fill_n(args.dk + kv + t * kv_stride, d, 0.0f);
-    std::fill_n(args.dv + kv + t * kv_stride, d, 0.0f);
-  }
+  clear_head(args.dk + kv, length, d, kv_stride);
+  clear_head(args.dv + kv, length, d, kv_stride);
 
   for (std::int64_t begin = 0; begin < length; begin += queries_per_tile) {
     const std::int64_t queries = std::min(queries_per_tile, length - begin);

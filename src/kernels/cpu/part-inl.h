@@ -24,7 +24,7 @@ HWY_INLINE std::int64_t float_lanes() {
 }
 
 // The next `left` numbers, at most a vector of them; zeros where there are fewer.
-HWY_INLINE FloatVec load_part(const float* from, std::int64_t left) {
+HWY_INLINE FloatVec load_some(const float* from, std::int64_t left) {
   namespace hn = hwy::HWY_NAMESPACE;
   const Floats f;
   if (left >= float_lanes()) return hn::LoadU(f, from);
@@ -33,7 +33,7 @@ HWY_INLINE FloatVec load_part(const float* from, std::int64_t left) {
   return hn::Load(f, part);
 }
 
-HWY_INLINE void store_part(FloatVec x, float* to, std::int64_t left) {
+HWY_INLINE void store_some(FloatVec x, float* to, std::int64_t left) {
   namespace hn = hwy::HWY_NAMESPACE;
   const Floats f;
   if (left >= float_lanes()) return hn::StoreU(x, f, to);

@@ -43,7 +43,7 @@ void add_columns(const Lane& lane, std::int64_t T, std::int64_t D, float* out, c
         for (std::int64_t i = begin * columns_per_item; i < last; i += lanes) {
           FloatVec sum = hn::Zero(Floats());
           for (std::int64_t t = 0; t < T; ++t) sum = hn::Add(sum, term(t, i, last - i));
-          store_part(hn::Add(sum, load_part(out + i, last - i)), out + i, last - i);
+          store_some(hn::Add(sum, load_some(out + i, last - i)), out + i, last - i);
         }
       });
 }
@@ -52,29 +52,29 @@ void rms_norm_grad(const RmsNormGradArgs& args, const Lane& lane) {
   const Floats f;
   const std::int64_t lanes = float_lanes(), D = args.D;
   const auto weight = [&](std::int64_t i) {
-    return args.weight == nullptr ? hn::Set(f, 1.0f) : load_part(args.weight + i, D - i);
+    return args.weight == nullptr ? hn::Set(f, 1.0f) : load_some(args.weight + i, D - i);
   };
   share_rows(lane, args.T, D, [&](std::int64_t t) {
     const float *x = args.x + t * D, *dy = args.dy + t * D;
     FloatVec squares = hn::Zero(f), dot = hn::Zero(f);
     for (std::int64_t i = 0; i < D; i += lanes) {
-      const FloatVec a = load_part(x + i, D - i);
+      const FloatVec a = load_some(x + i, D - i);
       squares = hn::MulAdd(a, a, squares);
-      dot = hn::MulAdd(a, hn::Mul(load_part(dy + i, D - i), weight(i)), dot);
+      dot = hn::MulAdd(a, hn::Mul(load_some(dy + i, D - i), weight(i)), dot);
     }
     const float r = 1.0f / std::sqrt(sum_of(squares) / static_cast<float>(D) + args.eps);
     const FloatVec scale = hn::Set(f, r);
     const FloatVec pull = hn::Set(f, r * r * r * sum_of(dot) / static_cast<float>(D));
     for (std::int64_t i = 0; i < D; i += lanes) {
-      const FloatVec g = hn::Mul(load_part(dy + i, D - i), weight(i));
-      const FloatVec back = hn::Mul(load_part(x + i, D - i), pull);
-      store_part(hn::MulSub(g, scale, back), args.dx + t * D + i, D - i);
+      const FloatVec g = hn::Mul(load_some(dy + i, D - i), weight(i));
+      const FloatVec back = hn::Mul(load_some(x + i, D - i), pull);
+      store_some(hn::MulSub(g, scale, back), args.dx + t * D + i, D - i);
     }
     args.rows[t] = r;
   });
   add_columns(lane, args.T, D, args.dw, [&](std::int64_t t, std::int64_t i, std::int64_t left) {
-    const FloatVec x = hn::Mul(load_part(args.x + t * D + i, left), hn::Set(f, args.rows[t]));
-    return hn::Mul(x, load_part(args.dy + t * D + i, left));
+    const FloatVec x = hn::Mul(load_some(args.x + t * D + i, left), hn::Set(f, args.rows[t]));
+    return hn::Mul(x, load_some(args.dy + t * D + i, left));
   });
 }
 
@@ -85,7 +85,7 @@ void layer_norm_grad(const LayerNormGradArgs& args, const Lane& lane) {
   share_rows(lane, args.T, D, [&](std::int64_t t) {
     const float *x = args.x + t * D, *dy = args.dy + t * D;
     FloatVec sum = hn::Zero(f);
-    for (std::int64_t i = 0; i < D; i += lanes) sum = hn::Add(sum, load_part(x + i, D - i));
+    for (std::int64_t i = 0; i < D; i += lanes) sum = hn::Add(sum, load_some(x + i, D - i));
     const float mean = sum_of(sum) / width;
     double squares = 0;  // about the mean: the rest of a part vector must not count
     for (std::int64_t i = 0; i < D; ++i) squares += double{x[i] - mean} * double{x[i] - mean};
@@ -93,30 +93,30 @@ void layer_norm_grad(const LayerNormGradArgs& args, const Lane& lane) {
     FloatVec sum_g = hn::Zero(f), sum_gn = hn::Zero(f);
     const FloatVec centre = hn::Set(f, mean), scale = hn::Set(f, r);
     for (std::int64_t i = 0; i < D; i += lanes) {
-      const FloatVec g = hn::Mul(load_part(dy + i, D - i), load_part(args.weight + i, D - i));
-      const FloatVec n = hn::Mul(hn::Sub(load_part(x + i, D - i), centre), scale);
+      const FloatVec g = hn::Mul(load_some(dy + i, D - i), load_some(args.weight + i, D - i));
+      const FloatVec n = hn::Mul(hn::Sub(load_some(x + i, D - i), centre), scale);
       sum_g = hn::Add(sum_g, g);
       sum_gn = hn::MulAdd(g, n, sum_gn);
     }
     const FloatVec mean_g = hn::Set(f, sum_of(sum_g) / width);
     const FloatVec mean_gn = hn::Set(f, sum_of(sum_gn) / width);
     for (std::int64_t i = 0; i < D; i += lanes) {
-      const FloatVec g = hn::Mul(load_part(dy + i, D - i), load_part(args.weight + i, D - i));
-      const FloatVec n = hn::Mul(hn::Sub(load_part(x + i, D - i), centre), scale);
+      const FloatVec g = hn::Mul(load_some(dy + i, D - i), load_some(args.weight + i, D - i));
+      const FloatVec n = hn::Mul(hn::Sub(load_some(x + i, D - i), centre), scale);
       const FloatVec dx = hn::Mul(scale, hn::NegMulAdd(n, mean_gn, hn::Sub(g, mean_g)));
-      store_part(dx, args.dx + t * D + i, D - i);
+      store_some(dx, args.dx + t * D + i, D - i);
     }
     args.rows[2 * t] = mean;
     args.rows[2 * t + 1] = r;
   });
   add_columns(lane, args.T, D, args.dw, [&](std::int64_t t, std::int64_t i, std::int64_t left) {
     const FloatVec centred =
-        hn::Sub(load_part(args.x + t * D + i, left), hn::Set(f, args.rows[2 * t]));
+        hn::Sub(load_some(args.x + t * D + i, left), hn::Set(f, args.rows[2 * t]));
     const FloatVec n = hn::Mul(centred, hn::Set(f, args.rows[2 * t + 1]));
-    return hn::Mul(n, load_part(args.dy + t * D + i, left));
+    return hn::Mul(n, load_some(args.dy + t * D + i, left));
   });
   add_columns(lane, args.T, D, args.db, [&](std::int64_t t, std::int64_t i, std::int64_t left) {
-    return load_part(args.dy + t * D + i, left);
+    return load_some(args.dy + t * D + i, left);
   });
 }
 
@@ -128,12 +128,12 @@ void silu_mul_grad(const SiluMulGradArgs& args, const Lane& lane) {
     const float *from = args.gate_up + t * 2 * I, *dy = args.dy + t * I;
     float* to = args.d_gate_up + t * 2 * I;
     for (std::int64_t i = 0; i < I; i += lanes) {
-      const FloatVec gate = load_part(from + i, I - i), up = load_part(from + I + i, I - i);
-      const FloatVec d = load_part(dy + i, I - i);
+      const FloatVec gate = load_some(from + i, I - i), up = load_some(from + I + i, I - i);
+      const FloatVec d = load_some(dy + i, I - i);
       const FloatVec s = hn::Div(one, hn::Add(one, hn::Exp(f, hn::Neg(gate))));
       const FloatVec slope = hn::Mul(s, hn::MulAdd(gate, hn::Sub(one, s), one));
-      store_part(hn::Mul(hn::Mul(d, up), slope), to + i, I - i);
-      store_part(hn::Mul(d, hn::Mul(gate, s)), to + I + i, I - i);
+      store_some(hn::Mul(hn::Mul(d, up), slope), to + i, I - i);
+      store_some(hn::Mul(d, hn::Mul(gate, s)), to + I + i, I - i);
     }
   });
 }
@@ -149,10 +149,10 @@ void gather_scaled_grad(const GatherScaledGradArgs& args, const Lane& lane) {
       float* dx = args.dx + t * D;
       FloatVec dot = hn::Zero(f);
       for (std::int64_t i = 0; i < D; i += lanes) {
-        const FloatVec d = load_part(dy + i, D - i);
-        dot = hn::MulAdd(d, load_part(x + i, D - i), dot);
-        const FloatVec before = k == 0 ? hn::Zero(f) : load_part(dx + i, D - i);
-        store_part(hn::MulAdd(d, score, before), dx + i, D - i);
+        const FloatVec d = load_some(dy + i, D - i);
+        dot = hn::MulAdd(d, load_some(x + i, D - i), dot);
+        const FloatVec before = k == 0 ? hn::Zero(f) : load_some(dx + i, D - i);
+        store_some(hn::MulAdd(d, score, before), dx + i, D - i);
       }
       args.dscore[t * K + k] = sum_of(dot);
     }
@@ -168,8 +168,8 @@ void scatter_rows(const ScatterRowsArgs& args, const Lane& lane) {
         for (std::int64_t r = 0; r < args.R; ++r) {
           float* to = args.table + args.row[r] * D;
           for (std::int64_t i = first; i < last; i += lanes)
-            store_part(
-                hn::Add(load_part(to + i, last - i), load_part(args.x + r * D + i, last - i)),
+            store_some(
+                hn::Add(load_some(to + i, last - i), load_some(args.x + r * D + i, last - i)),
                 to + i, last - i);
         }
       });
@@ -191,8 +191,8 @@ void cross_entropy(const CrossEntropyArgs& args, const Lane& lane) {
       for (std::int64_t i = begin; i < std::min(V, begin + 1024); i += lanes) {
         const auto inside = hn::FirstN(f, static_cast<std::size_t>(std::min(lanes, V - i)));
         const FloatVec e =
-            hn::IfThenElseZero(inside, hn::Exp(f, hn::Sub(load_part(row + i, V - i), shift)));
-        store_part(e, row + i, V - i);
+            hn::IfThenElseZero(inside, hn::Exp(f, hn::Sub(load_some(row + i, V - i), shift)));
+        store_some(e, row + i, V - i);
         sum = hn::Add(sum, e);
       }
       total += double{sum_of(sum)};
@@ -200,7 +200,7 @@ void cross_entropy(const CrossEntropyArgs& args, const Lane& lane) {
     args.loss[t] = static_cast<float>(std::log(total) + double{largest} - double{wanted});
     const FloatVec factor = hn::Set(f, static_cast<float>(double{args.weight[t]} / total));
     for (std::int64_t i = 0; i < V; i += lanes)
-      store_part(hn::Mul(load_part(row + i, V - i), factor), row + i, V - i);
+      store_some(hn::Mul(load_some(row + i, V - i), factor), row + i, V - i);
     row[args.target[t]] -= args.weight[t];
   });
 }
@@ -219,17 +219,17 @@ void adamw(const AdamWArgs& args, const Lane& lane) {
     const std::int64_t last = std::min(args.count, end * piece);
     for (std::int64_t i = begin * piece; i < last; i += lanes) {
       const std::int64_t left = last - i;
-      const FloatVec g = hn::Mul(load_part(args.gradient + i, left), factor);
-      const FloatVec m = hn::MulAdd(beta1, load_part(args.m + i, left), hn::Mul(rest1, g));
+      const FloatVec g = hn::Mul(load_some(args.gradient + i, left), factor);
+      const FloatVec m = hn::MulAdd(beta1, load_some(args.m + i, left), hn::Mul(rest1, g));
       const FloatVec v =
-          hn::MulAdd(beta2, load_part(args.v + i, left), hn::Mul(rest2, hn::Mul(g, g)));
+          hn::MulAdd(beta2, load_some(args.v + i, left), hn::Mul(rest2, hn::Mul(g, g)));
       const FloatVec root = hn::Add(hn::Sqrt(hn::Mul(v, correction2)), eps);
-      const FloatVec w = load_part(args.w + i, left);
+      const FloatVec w = load_some(args.w + i, left);
       const FloatVec step = hn::MulAdd(decay, w, hn::Div(hn::Mul(m, correction1), root));
-      store_part(hn::NegMulAdd(rate, step, w), args.w + i, left);
-      store_part(m, args.m + i, left);
-      store_part(v, args.v + i, left);
-      store_part(hn::Zero(f), args.gradient + i, left);
+      store_some(hn::NegMulAdd(rate, step, w), args.w + i, left);
+      store_some(m, args.m + i, left);
+      store_some(v, args.v + i, left);
+      store_some(hn::Zero(f), args.gradient + i, left);
     }
   });
 }
