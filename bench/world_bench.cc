@@ -14,7 +14,17 @@
 
 namespace {
 
-using namespace herd::world;
+using herd::world::bytes_of;
+using herd::world::bytes_per_token;
+using herd::world::make_sample;
+using herd::world::Sample;
+using herd::world::Split;
+using herd::world::Stage;
+using herd::world::stages;
+using herd::world::Task;
+using herd::world::task_at;
+using herd::world::tasks;
+using herd::world::text_bytes_of;
 
 // CPU time: all of it is one thread, and neighbours disturb it less.
 void measure(std::string_view name, double seconds,

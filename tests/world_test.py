@@ -147,7 +147,8 @@ class Stories(unittest.TestCase):
                 had, gave, left = (words.index(match[i]) for i in (1, 2, 3))
                 self.assertEqual(had - gave, left, text)
                 shared += 1
-            if match := re.search(r"took (?:it|the [\w ]+) to the (\w+) .*Then they went to the (\w+)\. There was", text):
+            lost_and_found = r"took (?:it|the [\w ]+) to the (\w+) .*Then they went to the (\w+)\. There was"
+            if match := re.search(lost_and_found, text):
                 self.assertEqual(match[1], match[2], text)
                 found += 1
         self.assertGreater(shared, 100)

@@ -44,8 +44,8 @@ TEST(Grade, ComparesCallsWhateverTheirOrderAndDialect) {
       Check::tool_calls,
       {R"([{"name": "f", "parameters": {"a": 1, "b": "x y"}}, {"name": "g", "parameters": {}}])"});
   EXPECT_TRUE(is_right(
-      sample,
-      R"(<|python_start|><|python_end|>{"name": "g", "parameters": {}}{"name": "f", "parameters": {"b": "x y", "a": 1}})"));
+      sample, R"(<|python_start|><|python_end|>{"name": "g", "parameters": {}}{"name": "f", )"
+              R"("parameters": {"b": "x y", "a": 1}})"));
   EXPECT_TRUE(is_right(sample, R"([f(a=1, b='x y'), g()])"));
   EXPECT_FALSE(is_right(sample, R"([f(a=2, b='x y'), g()])"));
   EXPECT_FALSE(is_right(sample, R"([g()])"));

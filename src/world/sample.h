@@ -26,7 +26,7 @@ enum class Check : std::uint8_t {
   exact,       // the same text, but for space around it
   contains,    // one of `accepted` stands in it as whole words, none of `rejected` does
   number,      // its first number is within 5 % of accepted[0]
-  tool_calls,  // the same calls as accepted[0] (a JSON list of {"name", "parameters"}), in any order
+  tool_calls,  // the calls of accepted[0] (a JSON list of {"name", "parameters"}), in any order
   json,        // the same JSON value as accepted[0]
   one_of,      // the same as one of `accepted`, but for case, space around it and a final full stop
 };
