@@ -30,8 +30,8 @@ Result<void> check_training(const BpeTraining& options);
 // `progress` hears of tokens made (their number since it was last called). Memory: about 12 bytes for each byte of the
 // different pieces, at first.
 //
-// Fails as check_training(), and with out_of_range when the text has not enough pairs (the message says how many ids it
-// is good for).
+// Fails as check_training(), and with out_of_range when the text has not enough pairs (the message says how many ids
+// it is good for).
 Result<TokenizerContent> train_bpe(const PieceCounts& counts, const BpeTraining& options,
                                    const std::function<void(std::uint64_t)>& progress = {});
 
