@@ -24,8 +24,8 @@ struct BpeTraining {
 Result<void> check_training(const BpeTraining& options);
 
 // Bytes have the ids of Llama 4. Of equally frequent pairs the one with the smaller left id wins, then the smaller
-// right id: the rule of Hugging Face's BpeTrainer, so on UTF-8 text both choose the same merges. No token is longer than
-// limits::token_bytes_max. The result is a function of the counts alone.
+// right id: the rule of Hugging Face's BpeTrainer, so on UTF-8 text both choose the same merges. No token is longer
+// than limits::token_bytes_max. The result is a function of the counts alone.
 //
 // `progress` hears of tokens made (their number since it was last called). Memory: about 12 bytes for each byte of the
 // different pieces, at first.
