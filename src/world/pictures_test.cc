@@ -103,6 +103,50 @@ TEST(Pictures, ShapesAreAsManyAndOfTheColoursThatAnswersSay) {
   EXPECT_GT(captions, 100);
 }
 
+// Where a colour's pixels are on the average, from the left and from the top.
+Point middle_of(const media::Image& image, std::string_view colour) {
+  Point sum{};
+  double count = 0;
+  for (std::int64_t y = 0; y < image.height; ++y)
+    for (std::int64_t x = 0; x < image.width; ++x)
+      if (colour_at(image, x, y) == colour) {
+        sum = {sum.x + static_cast<double>(x), sum.y + static_cast<double>(y)};
+        count += 1;
+      }
+  return {sum.x / count, sum.y / count};
+}
+
+TEST(Pictures, ShapesAreWhereAnswersSay) {
+  int relations = 0;
+  for (std::uint64_t i = 0; i < 1500; ++i) {
+    const Sample sample = make_sample(*find_task("shapes"), 24, i, Split::train);
+    const media::Image& image = sample.pictures.at(0);
+    const auto& messages = sample.conversation.messages;
+    for (std::size_t at = 0; at + 1 < messages.size(); at += 2) {
+      const std::string question = messages[at].text(), answer = messages[at + 1].text();
+      const bool across = question.find("left or right of") != question.npos;
+      if (!across && question.find("above or below") == question.npos) continue;
+      std::vector<std::pair<std::size_t, std::string_view>> named;  // in the order of the question
+      for (const std::string_view colour : shape_colours())
+        for (std::size_t p = question.find(colour); p != question.npos;
+             p = question.find(colour, p + 1))
+          named.emplace_back(p, colour);
+      std::ranges::sort(named);
+      ASSERT_EQ(named.size(), 2u) << question;
+      const std::map<std::string_view, int> regions = regions_of(image);
+      if (named[0].second == named[1].second || regions.at(named[0].second) != 1 ||
+          regions.at(named[1].second) != 1)
+        continue;  // colours alone do not tell which is meant
+      const Point a = middle_of(image, named[0].second), b = middle_of(image, named[1].second);
+      const std::string right =
+          across ? (a.x < b.x ? "Left." : "Right.") : (a.y < b.y ? "Above." : "Below.");
+      EXPECT_EQ(answer, right) << i << " " << question;
+      ++relations;
+    }
+  }
+  EXPECT_GT(relations, 40);
+}
+
 TEST(Pictures, EveryColourAndKindIsSeenInTrainingThoughSomePairsAreNot) {
   int held_out = 0;
   for (const std::string_view colour : shape_colours()) {
