@@ -1,6 +1,6 @@
 // How fast does a model of cria's size learn, and where does the time go? Steps on random tokens; prints one JSON
-// object a line: tokens per second, GFLOP/s of the matrix products (three times the forward's), their share of the machine's
-// fused multiply-add limit, measured in the same rounds.
+// object a line: tokens per second, GFLOP/s of the matrix products (three times the forward's), their share of the
+// machine's fused multiply-add limit, measured in the same rounds.
 //
 //   train_bench [--width=256] [--layers=8] [--experts=8] [--vocabulary=4096] [--tokens=2048] [--threads=0] [--steps=5]
 #include <fmt/format.h>

@@ -1,6 +1,6 @@
 // Generate and grade: a model answers samples of the generated world that it never saw, greedily, and a rule says
-// whether each answer is right (world/grade.h). Figures come with the number of cases, their standard error, and what always
-// giving the commonest answer would score.
+// whether each answer is right (world/grade.h). Figures come with the number of cases, their standard error, and what
+// always giving the commonest answer would score.
 #pragma once
 
 #include <functional>

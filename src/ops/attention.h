@@ -26,9 +26,9 @@ Tensor attend(Context& ctx, const Tensor& q_THd, const Keys& keys, float scale);
 void store_kv(Context& ctx, const Tensor& x_TGd, std::span<void* const> block_T,
               std::span<const std::int32_t> within_T, DType dtype);
 
-// Keys of whole sequences that lie in the batch itself, one after another: segments cover all rows in order. A row
-// sees its whole segment (the tiles of a picture), or what comes up to itself (training). `segments` must live as long as the
-// tape where there is one.   k_TGd, v_TGd [T, G, d]
+// Keys of whole sequences that lie in the batch itself, one after another: segments cover all rows in order. A row sees
+// its whole segment (the tiles of a picture), or what comes up to itself (training). `segments` must live as long as
+// the tape where there is one.   k_TGd, v_TGd [T, G, d]
 Keys keys_within(Context& ctx, const Tensor& k_TGd, const Tensor& v_TGd,
                  std::span<const AttendSegment> segments, bool causal);
 

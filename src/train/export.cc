@@ -84,7 +84,11 @@ Result<void> export_model(const Parameters& parameters, const llama4::Config& co
   std::error_code error;
   fs::create_directories(out, error);
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
-  HERD_TRY_VOID(write_weights(parameters, config, dtype, out / "model.safetensors"));
+  const fs::path weights = out / "model.safetensors", part = out / "model.safetensors.part";
+  fs::remove(part, error);  // of an export that was ended from outside
+  HERD_TRY_VOID(write_weights(parameters, config, dtype, part));
+  fs::rename(part, weights, error);
+  if (error) return fail(Code::io_failed, "{}: {}", weights.string(), error.message());
   llama4::Config written = config;
   written.torch_dtype = dtype == DType::f32 ? "float32" : "bfloat16";
   HERD_TRY_VOID(write_file(out / "config.json",

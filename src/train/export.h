@@ -6,9 +6,9 @@
 
 namespace herd::train {
 
-// Writes model.safetensors and config.json into `out`, and copies tokenizer, chat template, preprocessing, generation
-// settings and the card from `beside` where it has them. transformers loads the result. dtype is bf16 or f32.
-// Fails with cannot_create or io_failed.
+// Writes model.safetensors and config.json into `out`, over what may be there, and copies tokenizer, chat template,
+// preprocessing, generation settings and the card from `beside` where it has them. transformers loads the result.
+// dtype is bf16 or f32. Fails with cannot_create or io_failed.
 Result<void> export_model(const Parameters& parameters, const llama4::Config& config, DType dtype,
                           const fs::path& beside, const fs::path& out);
 
