@@ -22,7 +22,9 @@ namespace herd::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr std::int64_t outputs_per_item = 96;
+// Each item reads the rows of x once more, so few and large ones; but two threads want a share of a lone matrix.
+constexpr std::int64_t outputs_per_item = 192;
+constexpr std::int64_t items_per_matrix_min = 2;
 constexpr std::int64_t rows_per_panel = 64;
 constexpr std::int64_t columns_per_panel = 64;
 
@@ -91,18 +93,23 @@ void weight_grad_outputs(const WeightGradArgs& args, const WeightGradGroup& grou
 void weight_grad(const WeightGradArgs& args, const Lane& lane) {
   struct Item {
     const WeightGradGroup* group;
-    std::int64_t begin;
+    std::int64_t begin, end;
   };
   std::vector<Item> items;
-  for (std::int64_t g = 0; g < args.num_groups; ++g)
-    for (std::int64_t o = 0; o < args.groups[g].out; o += outputs_per_item)
-      items.push_back({&args.groups[g], o});
+  for (std::int64_t g = 0; g < args.num_groups; ++g) {
+    const std::int64_t out = args.groups[g].out;
+    const std::int64_t parts =
+        std::max(items_per_matrix_min, (out + outputs_per_item - 1) / outputs_per_item);
+    const std::int64_t each =
+        ((out + parts - 1) / parts + product_rows - 1) / product_rows * product_rows;
+    for (std::int64_t o = 0; o < out; o += each)
+      items.push_back({&args.groups[g], o, std::min(out, o + each)});
+  }
   run(lane, static_cast<std::int64_t>(items.size()), 1,
       [&](std::int64_t begin, std::int64_t end, int) {
         for (std::int64_t i = begin; i < end; ++i) {
           const Item& item = items[static_cast<std::size_t>(i)];
-          weight_grad_outputs(args, *item.group, item.begin,
-                              std::min(item.group->out, item.begin + outputs_per_item));
+          weight_grad_outputs(args, *item.group, item.begin, item.end);
         }
       });
 }
