@@ -1,6 +1,7 @@
-// sigmoid and gelu over all of float32, every exponent and both signs, infinities and NaN among them.
+// sigmoid, gelu and SwiGLU's slope over all of float32, every exponent and both signs, infinities and NaN among them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -58,6 +59,32 @@ TEST_P(Elementwise, SigmoidIsWithinSixRoundings) {
 
 TEST_P(Elementwise, GeluIsWithinOneUnitOfTheLastPlace) {
   expect_near_reference(&KernelTable::gelu, 2);
+}
+
+TEST_P(Elementwise, SiluMulsGradientHoldsForEveryGate) {
+  std::vector<float> gate_up = floats_of_every_kind();
+  // Where the product of a gate and its slope is no number, so is the reference's.
+  std::erase_if(gate_up, [](float gate) { return !std::isfinite(gate); });
+  for (float gate = -200; gate < 200; gate += 0.25f) gate_up.push_back(gate);
+  const std::size_t count = gate_up.size();
+  const std::vector<float> dy(count, 1.0f);
+  gate_up.resize(2 * count, 1.0f);
+  const auto run = [&](const KernelTable& table) {
+    std::vector<float> d(2 * count);
+    table.silu_mul_grad({.gate_up = gate_up.data(),
+                         .dy = dy.data(),
+                         .d_gate_up = d.data(),
+                         .T = 1,
+                         .I = static_cast<std::int64_t>(count)},
+                        {});
+    return d;
+  };
+  const std::vector<float> wanted = run(ref_kernels()), found = run(cpu_kernels());
+  for (std::size_t i = 0; i < 2 * count; ++i) {
+    const double bound = 1e-6 * std::max(1.0, std::fabs(double{wanted[i]}));
+    ASSERT_NEAR(double{found[i]}, double{wanted[i]}, bound)
+        << "at a gate of " << gate_up[i % count];
+  }
 }
 
 }  // namespace

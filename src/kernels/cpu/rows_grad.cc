@@ -130,7 +130,9 @@ void silu_mul_grad(const SiluMulGradArgs& args, const Lane& lane) {
     for (std::int64_t i = 0; i < I; i += lanes) {
       const FloatVec gate = load_some(from + i, I - i), up = load_some(from + I + i, I - i);
       const FloatVec d = load_some(dy + i, I - i);
-      const FloatVec s = hn::Div(one, hn::Add(one, hn::Exp(f, hn::Neg(gate))));
+      // The library's exp wraps around beyond its range; at 100 it is infinite, as it must be from there on.
+      const FloatVec e = hn::Exp(f, hn::Min(hn::Neg(gate), hn::Set(f, 100.0f)));
+      const FloatVec s = hn::Div(one, hn::Add(one, e));
       const FloatVec slope = hn::Mul(s, hn::MulAdd(gate, hn::Sub(one, s), one));
       store_some(hn::Mul(hn::Mul(d, up), slope), to + i, I - i);
       store_some(hn::Mul(d, hn::Mul(gate, s)), to + I + i, I - i);
