@@ -144,6 +144,8 @@ def make_pickle():
     program("product_2_80", state(("w", rebuilt((2**40, 2**40), (0, 0)))), "overflows 64 bits", code="E1109")
     program("stride_overflow", state(("w", rebuilt((2**32, 2**8), (2**62, 2**62)))), "'w'", code="E1110")
     program("repeats_elements", state(("w", rebuilt((2**40,), (0,)))), "repeats", code="E1110")
+    views = state(*((name, rebuilt((32, 32), (1, 32), count=1024)) for name in "abcd"))
+    pth("repeats_a_storage", torch_file({"0": bytes(4096)}, views), "E1110", "4096 bytes put in order", "left")
     program("storage_missing", state(("w", rebuilt(key="1"))), "data/'1' is missing", code="E1110")
     program("storage_path", state(("w", rebuilt(key="../data.pkl"))), "missing", code="E1110")
     program("storage_short", state(("w", rebuilt(count=5))), "16 bytes, wanted 20", code="E1110")

@@ -70,8 +70,9 @@ std::optional<std::uint64_t> reach(const PickledTensor& tensor) {
   return last ? checked_add(*last, 1) : std::nullopt;
 }
 
+// `copies_left`: bytes that views which are not in order may still take.
 Result<TorchTensor> place(const PickledTensor& pickled, std::span<const std::byte> storage,
-                          TorchFile& file) {
+                          std::uint64_t& copies_left, TorchFile& file) {
   const std::uint64_t element = row_of(pickled.dtype).bytes;
   const auto elements = checked_product(pickled.size);
   const auto bytes = elements ? checked_mul(*elements, element) : std::nullopt;
@@ -100,6 +101,13 @@ Result<TorchTensor> place(const PickledTensor& pickled, std::span<const std::byt
   if (*bytes > storage.size())
     return fail(Code::tensor_range, "[{}] repeats elements of its storage; weights do not",
                 fmt::join(pickled.size, ", "));
+  // So could many views of one storage.
+  if (*bytes > copies_left)
+    return fail(Code::tensor_range,
+                "[{}] takes {} bytes put in order, but only {} are left: all tensors that are not "
+                "in order have no more than the file together",
+                fmt::join(pickled.size, ", "), *bytes, copies_left);
+  copies_left -= *bytes;
   file.storage.push_back(in_order(storage, pickled, *elements));
   tensor.bytes = file.storage.back();
   return tensor;
@@ -131,6 +139,7 @@ Result<TorchFile> parse_torch_file(std::span<const std::byte> file) {
   HERD_TRY(const std::vector<PickledTensor> pickled, read_pickle(pickle.bytes));
 
   TorchFile out;
+  std::uint64_t copies_left = file.size();
   for (const PickledTensor& one : pickled) {
     const auto in_tensor = [&](Error&& error) {
       return std::unexpected(std::move(error).in("tensor " + shown(one.name)));
@@ -142,7 +151,7 @@ Result<TorchFile> parse_torch_file(std::span<const std::byte> file) {
     if (storage->bytes.size() < one.storage_bytes)
       return fail(Code::tensor_range, "tensor {}: its storage has {} bytes, wanted {}",
                   shown(one.name), storage->bytes.size(), one.storage_bytes);
-    auto tensor = place(one, storage->bytes.first(one.storage_bytes), out);
+    auto tensor = place(one, storage->bytes.first(one.storage_bytes), copies_left, out);
     if (!tensor) return in_tensor(std::move(tensor).error());
     out.tensors.push_back(std::move(*tensor));
   }
