@@ -6,6 +6,9 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/json.h"
@@ -35,8 +38,15 @@ std::uint32_t checksum_of(std::span<const std::byte> bytes, std::uint32_t before
 
 // Doubles as their bits: what is read is what was written.
 std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
-double double_of(const json::value& bits) {
-  return std::bit_cast<double>(bits.to_number<std::uint64_t>());
+
+// A whole number that is not negative; nothing for anything else. A state may be damaged anywhere.
+template <typename Number>
+std::optional<Number> whole(const json::value* value) {
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  json::error_code error;
+  const Number number = value->to_number<Number>(error);
+  if (error || std::cmp_less(number, 0)) return std::nullopt;
+  return number;
 }
 
 json::object json_of(const TrainingState& state) {
@@ -58,25 +68,26 @@ json::object json_of(const TrainingState& state) {
 
 Result<TrainingState> state_of(const json::value& value) {
   TrainingState state;
-  const auto whole = [&](const char* key, auto& out) {
-    const json::value* found = find(value, key);
-    if (found == nullptr || !found->is_number()) return false;
-    out = found->to_number<std::remove_reference_t<decltype(out)>>();
-    return true;
+  const auto read = [&](const char* key, auto& out) {
+    const auto number = whole<std::remove_reference_t<decltype(out)>>(find(value, key));
+    if (number) out = *number;
+    return number.has_value();
   };
+  std::uint64_t seconds = 0;
   const json::value* lengths = find(value, "lengths");
-  const json::value* seconds = find(value, "seconds");
   const json::value* made_of = find(value, "made_of");
-  const bool good = whole("step", state.step) && whole("updates", state.updates) &&
-                    whole("stage", state.stage) && whole("stage_tokens", state.stage_tokens) &&
-                    whole("next_example", state.next_example) && whole("tokens", state.tokens) &&
-                    whole("skipped", state.skipped) && lengths != nullptr && lengths->is_array() &&
-                    seconds != nullptr && seconds->is_number() && made_of != nullptr &&
-                    made_of->is_object();
+  const bool good =
+      read("step", state.step) && read("updates", state.updates) && read("stage", state.stage) &&
+      read("stage_tokens", state.stage_tokens) && read("next_example", state.next_example) &&
+      read("tokens", state.tokens) && read("seconds", seconds) && read("skipped", state.skipped) &&
+      lengths != nullptr && lengths->is_array() && made_of != nullptr && made_of->is_object();
   if (!good) return fail(Code::bad_header, "not the state of a training");
-  for (const json::value& length : lengths->as_array())
-    if (length.is_number()) state.lengths.push_back(double_of(length));
-  state.seconds = double_of(*seconds);
+  for (const json::value& length : lengths->as_array()) {
+    const auto bits = whole<std::uint64_t>(&length);
+    if (!bits) return fail(Code::bad_header, "not the state of a training");
+    state.lengths.push_back(std::bit_cast<double>(*bits));
+  }
+  state.seconds = std::bit_cast<double>(seconds);
   for (const auto& [thing, sum] : made_of->as_object())
     if (sum.is_string()) state.made_of.emplace(thing, sum.as_string());
   return state;
@@ -108,8 +119,7 @@ Result<TrainingState> read_snapshot(const fs::path& path, const Parameters& para
                   row.numbers.size());
     checksum = checksum_of(file.bytes(*entry), checksum);
   }
-  const json::value* wanted = find(value, "checksum");
-  if (wanted == nullptr || !wanted->is_number() || wanted->to_number<std::uint32_t>() != checksum)
+  if (whole<std::uint32_t>(find(value, "checksum")) != checksum)
     return fail(Code::bad_header,
                 "the checksum of rows.safetensors is {:08x}, not what was written", checksum);
   for (const Row& row : rows_of(parameters))
@@ -122,13 +132,19 @@ Result<TrainingState> read_snapshot(const fs::path& path, const Parameters& para
 Result<void> same_things(const fs::path& path, const std::map<std::string, std::string>& before,
                          const std::map<std::string, std::string>& after,
                          std::span<const std::string> may_differ) {
+  std::set<std::string> things;
+  for (const auto* side : {&before, &after})
+    for (const auto& [thing, sum] : *side) things.insert(thing);
+  const auto sum_in = [](const std::map<std::string, std::string>& side, const std::string& thing) {
+    const auto found = side.find(thing);
+    return found == side.end() ? "none" : found->second;
+  };
   std::string differences;
-  for (const auto& [thing, sum] : after) {
-    const auto found = before.find(thing);
-    if (found != before.end() && found->second == sum) continue;
-    if (std::ranges::find(may_differ, thing) != may_differ.end()) continue;
-    differences += fmt::format("\n  {}: {} then, {} now (--allow-changed {})", thing,
-                               found == before.end() ? "none" : found->second, sum, thing);
+  for (const std::string& thing : things) {
+    const std::string then = sum_in(before, thing), now = sum_in(after, thing);
+    if (then == now || std::ranges::find(may_differ, thing) != may_differ.end()) continue;
+    differences +=
+        fmt::format("\n  {}: {} then, {} now (--allow-changed {})", thing, then, now, thing);
   }
   if (differences.empty()) return {};
   return fail_with_hint(
