@@ -163,7 +163,7 @@ class Chat {
          .sampling = sampling_,
          .stop = {},
          .stop_tokens = bundle_.stop_tokens},
-        [](std::string_view piece) { (void)print(piece); },
+        [](std::string_view piece) { (void)print_said(piece); },
         [&](std::int64_t done, std::int64_t) {
           progress.add(static_cast<std::uint64_t>(done - before));
           before = done;

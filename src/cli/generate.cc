@@ -128,7 +128,7 @@ Result<int> generate(Arguments arguments) {
                 .stop = options.stop,
                 .stop_tokens = bundle.stop_tokens},
                [&](std::string_view text) {
-                 if (!options.json && printed) printed = print(text);
+                 if (!options.json && printed) printed = print_said(text);
                },
                [&](std::int64_t done, std::int64_t) {
                  progress.add(static_cast<std::uint64_t>(done - before));

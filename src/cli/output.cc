@@ -1,5 +1,7 @@
 #include "cli/output.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -7,11 +9,33 @@
 #include "base/json_text.h"
 
 namespace herd::cli {
+
 Result<void> print(std::string_view text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (!written || std::fflush(stdout) != 0)
     return fail(Code::io_failed, "stdout: {}", std::strerror(errno));
   return {};
+}
+
+Result<void> print_said(std::string_view text) {
+  return ::isatty(STDOUT_FILENO) == 1 ? print(harmless(text)) : print(text);
+}
+
+std::string harmless(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are control characters too, two bytes each.
+    const bool second =
+        byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    const bool first = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f;
+    if (first || second)
+      out += "\xef\xbf\xbd";
+    else
+      out += text[i];
+    i += second;
+  }
+  return out;
 }
 
 Result<void> print_json(const json::value& value) { return print(json_text(value) + "\n"); }
