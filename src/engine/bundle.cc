@@ -122,7 +122,7 @@ Result<void> Bundle::append_picture(Prompt& prompt, media::Tiles tiles) const {
 
 Prompt Bundle::raw_prompt(std::string_view text) const {
   Prompt prompt;
-  prompt.tokens.push_back(config.bos_token);
+  if (config.bos_token >= 0) prompt.tokens.push_back(config.bos_token);  // -1: the model has none
   tokenizer.append(text, text::SpecialTokens::as_text, prompt.tokens);
   return prompt;
 }

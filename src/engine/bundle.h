@@ -35,7 +35,7 @@ struct Bundle {
   // Appends a picture's tokens and tiles where the prompt ends now.
   Result<void> append_picture(Prompt& prompt, media::Tiles tiles) const;
 
-  // Plain text: begin-of-text, then the words. Special tokens' names in it stay text.
+  // Plain text: begin-of-text where the model has one, then the words. Special tokens' names in it stay text.
   [[nodiscard]] Prompt raw_prompt(std::string_view text) const;
 
   // A conversation up to where the assistant speaks. `images` are those its messages show, in order; as many.
