@@ -1,4 +1,6 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -32,6 +34,21 @@ TEST(CheckedMath, FindsOverflow) {
   EXPECT_EQ(checked_mul(1ull << 40, 1ull << 40), std::nullopt);
   EXPECT_EQ(checked_mul(1ull << 31, 1ull << 31), 1ull << 62);
   EXPECT_EQ(checked_add(~0ull, 1), std::nullopt);
+}
+
+TEST(File, APipeIsRefusedAtOnce) {
+  const fs::path pipe = fs::path(::testing::TempDir()) / "herd_pipe";
+  fs::remove(pipe);
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  ::alarm(20);  // opened as a file is, it would never come back
+  const auto text = read_file(pipe, 100);
+  const auto mapping = Mapping::open(pipe);
+  ::alarm(0);
+  fs::remove(pipe);
+  ASSERT_FALSE(text.has_value());
+  EXPECT_TRUE(text.error().message.ends_with("is not a regular file")) << text.error().message;
+  ASSERT_FALSE(mapping.has_value());
+  EXPECT_TRUE(mapping.error().message.ends_with("is not a regular file"));
 }
 
 TEST(ByteReader, NeverReadsPastTheEnd) {

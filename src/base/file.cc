@@ -29,6 +29,9 @@ class Descriptor {
   int fd_;
 };
 
+// Without O_NONBLOCK, a pipe under a file's name would be waited for until somebody writes to it.
+constexpr int to_read = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+
 std::string reason(int error) { return std::strerror(error); }
 
 Result<std::uint64_t> open_regular(const fs::path& path, Descriptor& file) {
@@ -48,7 +51,7 @@ Result<std::uint64_t> open_regular(const fs::path& path, Descriptor& file) {
 }  // namespace
 
 Result<Mapping> Mapping::open(const fs::path& path) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  Descriptor file(::open(path.c_str(), to_read));
   HERD_TRY(const std::uint64_t size, open_regular(path, file));
   Mapping mapping;
   mapping.path_ = path;
@@ -86,7 +89,7 @@ void Mapping::will_need(std::uint64_t offset, std::uint64_t size) const {
 }
 
 Result<std::string> read_file(const fs::path& path, std::uint64_t bytes_max) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  Descriptor file(::open(path.c_str(), to_read));
   HERD_TRY(const std::uint64_t size, open_regular(path, file));
   if (size > bytes_max)
     return fail(Code::out_of_range, "{}: is {} bytes, limit {}", path.string(), size, bytes_max);
