@@ -9,6 +9,7 @@ Result<int> chat(Arguments arguments);
 Result<int> doctor(Arguments arguments);
 Result<int> eval(Arguments arguments);
 Result<int> export_weights(Arguments arguments);
+Result<int> finetune(Arguments arguments);
 Result<int> gen(Arguments arguments);
 Result<int> generate(Arguments arguments);
 Result<int> inspect(Arguments arguments);
@@ -31,7 +32,10 @@ std::span<const Command> commands() {
       Command{"inspect", "what a checkpoint is: shape, parameters, memory, tensors", inspect},
       Command{"synth", "a checkpoint of true shape and random weights", synth},
       Command{"train", "learn what a recipe says, from nothing or from a checkpoint", train},
-      Command{"export", "the weights of a training as a Hugging Face directory", export_weights},
+      Command{"finetune", "teach a model conversations from a file, whole or by adapters",
+              finetune},
+      Command{"export", "a training's weights, or a model and its adapter, as a directory",
+              export_weights},
       Command{"eval", "how much of the generated world a model masters", eval},
       Command{"gen", "samples of the generated world that cria learns", gen},
       Command{"train-tokenizer", "a tokenizer of Llama 4's kind from text", train_tokenizer},

@@ -87,6 +87,9 @@ Result<Opened> open_model(const ModelArguments& arguments, std::int64_t context_
              progress.add(done - before);
              before = done;
            }));
+  if (arguments.adapter) {
+    HERD_TRY(opened.adapters, llama4::load_adapters(opened.loaded->model(), *arguments.adapter));
+  }
   for (const std::string& note : config.notes) log(LogLevel::info, "{}", note);
   opened.pool = std::make_unique<ThreadPool>(static_cast<int>(arguments.threads));
   opened.ctx = std::make_unique<Context>(cpu_kernels(), *opened.pool);

@@ -8,12 +8,14 @@
 #include "base/options.h"
 #include "base/thread_pool.h"
 #include "engine/session.h"
+#include "llama4/adapter.h"
 #include "llama4/load.h"
 
 namespace herd::cli {
 
 struct ModelArguments {
   std::string model;
+  std::optional<std::string> adapter = {};
   std::int64_t threads = 0;
   std::int64_t ctx = 0;
   std::string precision = "native";
@@ -24,6 +26,8 @@ struct ModelArguments {
     using O = ModelArguments;
     return option_list(
         option("model", &O::model, "a checkpoint directory, or the name cria"),
+        option("adapter", &O::adapter,
+               "a directory of LoRA adapters for the model, as PEFT saves them"),
         option("threads", &O::threads, "compute threads; 0 for all CPUs", Range{0, 1024}),
         option("ctx", &O::ctx, "tokens of context; 0 for as many as needed and as fit",
                Range{0, 1 << 30}),
@@ -45,6 +49,7 @@ struct Opened {
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<Context> ctx;
   std::unique_ptr<llama4::Loaded> loaded;
+  std::unique_ptr<llama4::LoadedAdapters> adapters;  // where there are any
   DType kv_dtype = DType::bf16;
   std::int64_t context = 0;  // tokens, decided
   double load_ms = 0;

@@ -18,20 +18,30 @@ struct FeedForward {
 
   // x_TD [T, D] -> [T, D]
   Tensor operator()(Context& ctx, const Tensor& x_TD) const {
-    return down(ctx, silu_mul(ctx, matmul_side_by_side(ctx, x_TD, {gate.weight, up.weight})));
+    return down(ctx, silu_mul(ctx, gate_up(ctx, x_TD)));
   }
   void parameters(ParameterVisitor& visitor) {
     visit(visitor, "gate_proj", gate);
     visit(visitor, "up_proj", up);
     visit(visitor, "down_proj", down);
   }
+
+ private:
+  // Both in one pass over x where nothing is added to them.   [T, D] -> [T, 2I]
+  [[nodiscard]] Tensor gate_up(Context& ctx, const Tensor& x_TD) const {
+    if (gate.adapter || up.adapter) return beside(ctx, gate(ctx, x_TD), up(ctx, x_TD));
+    return matmul_side_by_side(ctx, x_TD, {gate.weight, up.weight});
+  }
 };
 
 struct Experts {
   ExpertMatrices matrices;
+  Adapter gate_up_adapter;  // (2I, D), gate before up
+  Adapter down_adapter;     // (D, I)
 
   Experts() = default;
-  Experts(std::int64_t experts, std::int64_t width, std::int64_t inner) {
+  Experts(std::int64_t experts, std::int64_t width, std::int64_t inner)
+      : gate_up_adapter(width, 2 * inner, experts), down_adapter(inner, width, experts) {
     const auto count = static_cast<std::size_t>(experts);
     matrices.gate.assign(count, {.out = inner, .in = width, .stride = width});
     matrices.up = matrices.gate;
@@ -43,11 +53,17 @@ struct Experts {
 
   // Rows sorted by expert, each through its own.   x_RD [R, D] -> [R, D]
   Tensor operator()(Context& ctx, const Tensor& x_RD, const Routes& routes) const {
+    const Tensor gate_up_RF = matmul_by_expert(ctx, x_RD, matrices.gate, matrices.up, routes.begin);
     const Tensor inner_RI =
-        silu_mul(ctx, matmul_by_expert(ctx, x_RD, matrices.gate, matrices.up, routes.begin));
-    return matmul_by_expert(ctx, inner_RI, matrices.down, {}, routes.begin);
+        silu_mul(ctx, gate_up_adapter.add_to(ctx, gate_up_RF, x_RD, routes.begin));
+    const Tensor out_RD = matmul_by_expert(ctx, inner_RI, matrices.down, {}, routes.begin);
+    return down_adapter.add_to(ctx, out_RD, inner_RI, routes.begin);
   }
-  void parameters(ParameterVisitor& visitor) { visitor.experts(visitor.path("experts"), matrices); }
+  void parameters(ParameterVisitor& visitor) {
+    visitor.experts(visitor.path("experts"), matrices);
+    visitor.adapter(visitor.path("experts.gate_up_proj"), gate_up_adapter);
+    visitor.adapter(visitor.path("experts.down_proj"), down_adapter);
+  }
 };
 
 }  // namespace herd::nn

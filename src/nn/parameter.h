@@ -11,6 +11,8 @@
 
 namespace herd::nn {
 
+struct Adapter;
+
 // The three matrices of every routed expert of a layer.
 struct ExpertMatrices {
   std::vector<Matrix> gate;  // [E] (I, D)
@@ -27,6 +29,9 @@ class ParameterVisitor {
   virtual void matrix(std::string_view name, Matrix& matrix) = 0;
   virtual void vector(std::string_view name, Tensor& vector) = 0;  // float32 once loaded
   virtual void experts(std::string_view name, ExpertMatrices& experts) = 0;
+  // What is learned beside a matrix, or beside a kind of matrix of all experts, whose name this is without ".weight".
+  // Rank 0 where nothing is, which is why most visitors need not know.
+  virtual void adapter(std::string_view /*name*/, Adapter& /*adapter*/) {}
 
   // Descends: names inside `visit` get "scope." in front.
   template <typename Visit>
@@ -38,6 +43,10 @@ class ParameterVisitor {
   }
   [[nodiscard]] std::string path(std::string_view name) const {
     return prefix_ + std::string(name);
+  }
+  // The name of the layer that is being visited.
+  [[nodiscard]] std::string_view layer() const {
+    return std::string_view(prefix_).substr(0, prefix_.empty() ? 0 : prefix_.size() - 1);
   }
 
  private:

@@ -6,6 +6,17 @@
 #include "ops/tape.h"
 
 namespace herd {
+namespace {
+
+// to[t, first + i] = from[t, from_first + i] for i < width.
+void copy_columns(const Tensor& from, std::int64_t from_first, const Tensor& to, std::int64_t first,
+                  std::int64_t width) {
+  for (std::int64_t t = 0; t < to.rows(); ++t)
+    std::copy_n(from.as<float>().data() + t * from.shape[1] + from_first, width,
+                to.as<float>().data() + t * to.shape[1] + first);
+}
+
+}  // namespace
 
 Tensor add(Context& ctx, const Tensor& a, const Tensor& b) {
   HERD_CHECK(a.shape == b.shape, "{} + {}", a.shape.text(), b.shape.text());
@@ -76,6 +87,25 @@ Tensor sigmoid(Context& ctx, const Tensor& x) {
                              [](float s, float d) { return d * s * (1.0f - s); });
       tape->give(x, dx);
     });
+  return y;
+}
+
+Tensor beside(Context& ctx, const Tensor& a_TI, const Tensor& b_TJ) {
+  Dim T{"T"}, I{"I"}, J{"J"};
+  expect(a_TI, {T, I});
+  expect(b_TJ, {T, J});
+  const Tensor y = ctx.empty({T.size(), I.size() + J.size()});
+  copy_columns(a_TI, 0, y, 0, I.size());
+  copy_columns(b_TJ, 0, y, I.size(), J.size());
+  if (ctx.tape != nullptr)
+    ctx.tape->record(y, {a_TI.data, b_TJ.data},
+                     [&ctx, tape = ctx.tape, a_TI, b_TJ](const Tensor& dy) {
+                       const Tensor da = ctx.like(a_TI), db = ctx.like(b_TJ);
+                       copy_columns(dy, 0, da, 0, a_TI.shape[1]);
+                       copy_columns(dy, a_TI.shape[1], db, 0, b_TJ.shape[1]);
+                       tape->give(a_TI, da);
+                       tape->give(b_TJ, db);
+                     });
   return y;
 }
 

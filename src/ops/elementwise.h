@@ -19,6 +19,9 @@ Tensor gelu(Context& ctx, const Tensor& x);
 // 1 / (1 + e^-x). Any shape.
 Tensor sigmoid(Context& ctx, const Tensor& x);
 
+// Columns of b behind those of a.   a [T, I], b [T, J] -> [T, I + J]
+Tensor beside(Context& ctx, const Tensor& a_TI, const Tensor& b_TJ);
+
 // Every row of x times its factor, which must live as long as the tape where there is one.
 //   x [T, ...], factor_T [T] -> the shape of x
 Tensor scale_rows(Context& ctx, const Tensor& x, std::span<const float> factor_T);

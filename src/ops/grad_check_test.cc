@@ -87,6 +87,14 @@ TEST_F(GradCheckTest, Sigmoid) {
                    {random({4, 1}, 3)});
 }
 
+TEST_F(GradCheckTest, Beside) {
+  expect_agreement(
+      [](Context& ctx, const std::vector<Tensor>& in) {
+        return beside(ctx, beside(ctx, in[0], in[1]), in[0]);
+      },
+      {random({3, 5}), random({3, 2})});
+}
+
 TEST_F(GradCheckTest, ScaleRows) {
   static constexpr std::array factor{0.5f, -2.0f, 0.0f};
   expect_agreement(
@@ -139,6 +147,20 @@ TEST_F(GradCheckTest, MatmulWithFrozenWeights) {
         return matmul(ctx, in[0], matrix(frozen));
       },
       {random({2, 3})});
+}
+
+TEST_F(GradCheckTest, MatmulWithFrozenScaledWeights) {
+  const Tensor frozen = random({4, 3});
+  static constexpr std::array scale{0.5f, 2.0f, -1.0f, 0.25f};
+  static constexpr std::array<std::int64_t, 3> begin{0, 3, 5};
+  expect_agreement(
+      [frozen](Context& ctx, const std::vector<Tensor>& in) {
+        Matrix scaled = matrix(frozen);
+        scaled.scale = scale.data();
+        const std::array first{scaled, matrix(frozen)}, second{matrix(frozen), scaled};
+        return matmul_by_expert(ctx, in[0], first, second, begin);
+      },
+      {random({5, 3})});
 }
 
 TEST_F(GradCheckTest, MatmulSideBySide) {

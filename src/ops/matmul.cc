@@ -12,8 +12,8 @@ namespace {
 
 // The matrix that takes dy to dx: the same numbers, inputs and outputs exchanged.
 Matrix transposed(const Matrix& weight) {
-  HERD_CHECK(weight.scale == nullptr, "no way back through a matrix with scales");
   Matrix back = weight;
+  back.scale = nullptr;  // of the outputs: times_scales() gives it to dy
   back.layout = weight.layout == Layout::out_in ? Layout::in_out : Layout::out_in;
   std::swap(back.in, back.out);
   return back;
@@ -39,9 +39,24 @@ std::vector<MatmulGroup> joined(std::span<const MatmulGroup> groups) {
   return out;
 }
 
+// dy with its columns times the scales of the matrices that made them; dy itself where there are none.
+Tensor times_scales(Context& ctx, const Tensor& dy, std::span<const MatmulGroup> groups) {
+  if (std::ranges::none_of(groups, [](const auto& g) { return g.weight.scale != nullptr; }))
+    return dy;
+  const Tensor scaled = ctx.like(dy);
+  copy(dy, scaled);
+  for (const MatmulGroup& group : groups)
+    for (std::int64_t t = group.row_begin; group.weight.scale && t < group.row_end; ++t) {
+      float* row = scaled.as<float>().data() + t * dy.shape[1] + group.y_column;
+      for (std::int64_t o = 0; o < group.weight.out; ++o) row[o] *= group.weight.scale[o];
+    }
+  return scaled;
+}
+
 // dx = dy W, summed over the matrices that a row goes through.
-Tensor input_gradient(Context& ctx, const Tensor& x, const Tensor& dy,
+Tensor input_gradient(Context& ctx, const Tensor& x, const Tensor& dy_unscaled,
                       std::span<const MatmulGroup> forward) {
+  const Tensor dy = times_scales(ctx, dy_unscaled, forward);
   std::vector<MatmulGroup> left = joined(forward);
   Tensor dx;
   while (!left.empty()) {

@@ -1,7 +1,10 @@
 #include "train/export.h"
 
+#include <map>
+
 #include "base/json_text.h"
 #include "checkpoint/safetensors_writer.h"
+#include "llama4/adapter.h"
 #include "llama4/config_json.h"
 #include "llama4/tensor_list.h"
 #include "tensor/float_bits.h"
@@ -9,60 +12,71 @@
 namespace herd::train {
 namespace {
 
-// Numbers of a published tensor, one after the other: experts fused and input-major, gate before up.
-class Published {
+// Where the model's numbers lie, by canonical name; the experts' three matrices each by their own.
+class Published final : public nn::ParameterVisitor {
  public:
-  explicit Published(const Parameters& parameters) : parameters_(parameters) {}
+  explicit Published(llama4::Model& model) { model.parameters(*this); }
 
+  void matrix(std::string_view name, Matrix& matrix) override { matrices_.emplace(name, &matrix); }
+  void vector(std::string_view name, Tensor& vector) override { vectors_.emplace(name, &vector); }
+  void experts(std::string_view name, nn::ExpertMatrices& experts) override {
+    experts_.emplace(name, &experts);
+  }
+  void adapter(std::string_view name, nn::Adapter& adapter) override {
+    adapters_.emplace(name, &adapter);
+  }
+
+  // Numbers of a published tensor, one after the other: experts fused and input-major, gate before up. What adapters
+  // add is in them.
   [[nodiscard]] std::vector<float> numbers(const std::string& name) const {
-    const bool gate_up = name.ends_with(".experts.gate_up_proj");
-    if (!gate_up && !name.ends_with(".experts.down_proj")) {
-      const std::span<const float> all = part(name).second;
+    if (const auto found = vectors_.find(name); found != vectors_.end()) {
+      const std::span all = found->second->as<float>();
       return {all.begin(), all.end()};
     }
-    const std::string experts = name.substr(0, name.rfind('.'));
+    if (const auto found = matrices_.find(name); found != matrices_.end()) {
+      const auto adapter = adapters_.find(name.substr(0, name.rfind('.')));
+      return llama4::merged(*found->second,
+                            adapter == adapters_.end() ? nn::Adapter() : *adapter->second);
+    }
+    const nn::ExpertMatrices& experts = *experts_.at(name.substr(0, name.rfind('.')));
+    const nn::Adapter& adapter = *adapters_.at(name);
     std::vector<float> out;
-    for (int e = 0; parameters_.find(fmt::format("{}.{}.gate_proj.weight", experts, e)); ++e) {
-      if (gate_up)
-        append_transposed({matrix(experts, e, "gate"), matrix(experts, e, "up")}, out);
+    for (std::size_t e = 0; e < experts.gate.size(); ++e) {
+      if (name.ends_with(".gate_up_proj"))
+        append_transposed(experts.gate[e].in,
+                          {llama4::merged(experts.gate[e], adapter, e),
+                           llama4::merged(experts.up[e], adapter, e, experts.gate[e].out)},
+                          out);
       else
-        append_transposed({matrix(experts, e, "down")}, out);
+        append_transposed(experts.down[e].in, {llama4::merged(experts.down[e], adapter, e)}, out);
     }
     return out;
   }
 
  private:
-  using Part = std::pair<const Parameter*, std::span<const float>>;
-
-  [[nodiscard]] Part part(const std::string& name) const {
-    const Parameter* found = parameters_.find(name);
-    HERD_CHECK(found != nullptr, "no parameter {}", name);
-    return {found, Parameters::part(parameters_.weights(), *found)};
-  }
-  [[nodiscard]] Part matrix(const std::string& experts, int e, const char* which) const {
-    return part(fmt::format("{}.{}.{}_proj.weight", experts, e, which));
-  }
-
   // [out, in] matrices as [in, sum of out].
-  static void append_transposed(std::initializer_list<Part> parts, std::vector<float>& out) {
-    const std::int64_t in = parts.begin()->first->shape[1];
-    for (std::int64_t i = 0; i < in; ++i)
-      for (const auto& [parameter, numbers] : parts)
-        for (std::int64_t o = 0; o < parameter->shape[0]; ++o)
-          out.push_back(numbers[static_cast<std::size_t>(o * in + i)]);
+  static void append_transposed(std::int64_t in, std::initializer_list<std::vector<float>> parts,
+                                std::vector<float>& out) {
+    const auto width = static_cast<std::size_t>(in);
+    for (std::size_t i = 0; i < width; ++i)
+      for (const std::vector<float>& numbers : parts)
+        for (std::size_t at = i; at < numbers.size(); at += width) out.push_back(numbers[at]);
   }
 
-  const Parameters& parameters_;
+  std::map<std::string, const Matrix*, std::less<>> matrices_;
+  std::map<std::string, const Tensor*, std::less<>> vectors_;
+  std::map<std::string, const nn::ExpertMatrices*, std::less<>> experts_;
+  std::map<std::string, const nn::Adapter*, std::less<>> adapters_;
 };
 
-Result<void> write_weights(const Parameters& parameters, const llama4::Config& config, DType dtype,
-                           const fs::path& path) {
+Result<void> write_weights(llama4::Model& model, DType dtype, const fs::path& path) {
+  const llama4::Config& config = model.config();
   const std::vector<llama4::ListedTensor> tensors = llama4::list_tensors(config);
   std::vector<checkpoint::PlannedTensor> plan;
   for (const llama4::ListedTensor& tensor : tensors)
     plan.push_back({llama4::published_name(tensor.name, !config.vision), dtype, tensor.shape});
   HERD_TRY(auto file, checkpoint::SafetensorsWriter::create(path, plan));
-  const Published published(parameters);
+  const Published published(model);
   for (const llama4::ListedTensor& tensor : tensors) {
     const std::vector<float> numbers = published.numbers(tensor.name);
     if (dtype == DType::f32) {
@@ -78,18 +92,18 @@ Result<void> write_weights(const Parameters& parameters, const llama4::Config& c
 
 }  // namespace
 
-Result<void> export_model(const Parameters& parameters, const llama4::Config& config, DType dtype,
-                          const fs::path& beside, const fs::path& out) {
+Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& beside,
+                          const fs::path& out) {
   HERD_CHECK(dtype == DType::f32 || dtype == DType::bf16, "export as {}", row_of(dtype).name);
   std::error_code error;
   fs::create_directories(out, error);
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
   const fs::path weights = out / "model.safetensors", part = out / "model.safetensors.part";
   fs::remove(part, error);  // of an export that was ended from outside
-  HERD_TRY_VOID(write_weights(parameters, config, dtype, part));
+  HERD_TRY_VOID(write_weights(model, dtype, part));
   fs::rename(part, weights, error);
   if (error) return fail(Code::io_failed, "{}: {}", weights.string(), error.message());
-  llama4::Config written = config;
+  llama4::Config written = model.config();
   written.torch_dtype = dtype == DType::f32 ? "float32" : "bfloat16";
   HERD_TRY_VOID(write_file(out / "config.json",
                            std::string_view(json_text(llama4::config_to_hugging_face(written)))));

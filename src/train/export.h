@@ -1,15 +1,16 @@
-// What was learned, as a Hugging Face directory: the weights in bf16 or float32, and all that stands beside them.
+// A model as a Hugging Face directory: its weights in bf16 or float32, what adapters add to them included, and all that
+// stands beside them.
 #pragma once
 
 #include "base/file.h"
-#include "train/parameters.h"
+#include "llama4/model.h"
 
 namespace herd::train {
 
 // Writes model.safetensors and config.json into `out`, over what may be there, and copies tokenizer, chat template,
 // preprocessing, generation settings and the card from `beside` where it has them. transformers loads the result.
 // dtype is bf16 or f32. Fails with cannot_create or io_failed.
-Result<void> export_model(const Parameters& parameters, const llama4::Config& config, DType dtype,
-                          const fs::path& beside, const fs::path& out);
+Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& beside,
+                          const fs::path& out);
 
 }  // namespace herd::train

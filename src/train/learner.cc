@@ -14,12 +14,27 @@ LossSum& LossSum::operator+=(const LossSum& other) {
 }
 
 Learner::Learner(const llama4::Config& config, ThreadPool& pool, LearnerOptions options)
-    : model_(config),
-      parameters_(model_),
+    : own_(std::make_unique<llama4::Model>(config)),
+      model_(own_.get()),
+      parameters_(*model_),
       ctx_(cpu_kernels(), pool),
       options_(options),
       balance_(options.balance, config.text.experts) {
-  ctx_.recomputes = options.recompute;
+  prepare();
+}
+
+Learner::Learner(std::unique_ptr<llama4::Loaded> base, ThreadPool& pool, LearnerOptions options)
+    : base_(std::move(base)),
+      model_(&base_->model()),
+      parameters_(*model_, Learned::adapters),
+      ctx_(cpu_kernels(), pool),
+      options_(options),
+      balance_(options.balance, model_->config().text.experts) {
+  prepare();
+}
+
+void Learner::prepare() {
+  ctx_.recomputes = options_.recompute;
   ctx_.watch = [this](std::string_view place, std::int64_t layer, const Tensor& x) {
     balance_.saw(ctx_, place, layer, x, share_);
   };
@@ -44,7 +59,7 @@ LossSum Learner::measure(std::span<const Example* const> examples, std::vector<f
 }
 
 std::vector<std::int64_t> Learner::chunks() const {
-  const llama4::TextConfig& text = model_.config().text;
+  const llama4::TextConfig& text = model_->config().text;
   std::vector<std::int64_t> chunk;
   for (const bool rotates : text.rotates) chunk.push_back(rotates ? text.chunk : 0);
   return chunk;
@@ -68,12 +83,12 @@ LossSum Learner::run(nn::PackedBatch& batch, std::span<const Example* const> exa
     }
   }
   add_pictures(batch, examples);
-  const Tensor h_nD = model_.hidden(ctx_, batch);
+  const Tensor h_nD = model_->hidden(ctx_, batch);
   std::vector<float> factor(weight.size(), 1.0f);
   if (per_token == nullptr)
     std::ranges::transform(weight, factor.begin(),
                            [&](float w) { return static_cast<float>(scale * double{w}); });
-  const Tensor loss_n = cross_entropy(ctx_, h_nD, model_.output(), target, factor);
+  const Tensor loss_n = cross_entropy(ctx_, h_nD, model_->output(), target, factor);
 
   LossSum sum{.loss = 0, .weight = 0, .tokens = batch.rows()};
   const std::span loss = loss_n.as<float>();
@@ -95,13 +110,13 @@ void Learner::add_pictures(nn::PackedBatch& batch, std::span<const Example* cons
     first += static_cast<std::int64_t>(example->prompt.tokens.size());
   }
   if (tiles == 0) return;
-  const std::int64_t side = model_.config().vision->image_size;
+  const std::int64_t side = model_->config().vision->image_size;
   const Tensor pixels = ctx_.empty({tiles, 3, side, side});
   float* to = pixels.as<float>().data();
   for (const Example* example : examples)
     for (const engine::Picture& picture : example->prompt.pictures)
       to = std::ranges::copy(picture.pixels, to).out;
-  batch.set_features(model_.see(ctx_, pixels), std::move(rows));
+  batch.set_features(model_->see(ctx_, pixels), std::move(rows));
 }
 
 }  // namespace herd::train

@@ -1,9 +1,12 @@
 // A model that learns: runs documents through the same model code that serves, goes back, and gathers gradients.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "llama4/adapter.h"
+#include "llama4/load.h"
 #include "llama4/model.h"
 #include "nn/batch.h"
 #include "train/balance.h"
@@ -30,10 +33,13 @@ struct LossSum {
 
 class Learner {
  public:
-  // Weights are zero: call initialize() or copy_weights(). `pool` must outlive the learner.
+  // All of a model. Weights are zero: call initialize() or copy_weights(). `pool` must outlive the learner.
   Learner(const llama4::Config& config, ThreadPool& pool, LearnerOptions options = {});
+  // The adapters of a loaded model, which shape_adapters() has shaped; its own numbers stay where they are mapped, as
+  // they are. Call initialize_adapters().
+  Learner(std::unique_ptr<llama4::Loaded> base, ThreadPool& pool, LearnerOptions options = {});
 
-  [[nodiscard]] llama4::Model& model() { return model_; }
+  [[nodiscard]] llama4::Model& model() { return *model_; }
   [[nodiscard]] const Parameters& parameters() const { return parameters_; }
   [[nodiscard]] Balance& balance() { return balance_; }
   [[nodiscard]] Context& context() { return ctx_; }
@@ -47,12 +53,15 @@ class Learner {
                   std::vector<float>* per_token = nullptr);
 
  private:
+  void prepare();
   LossSum run(nn::PackedBatch& batch, std::span<const Example* const> examples, double scale,
               std::vector<float>* per_token);
   [[nodiscard]] std::vector<std::int64_t> chunks() const;  // by layer, as KvShape has them
   void add_pictures(nn::PackedBatch& batch, std::span<const Example* const> examples);
 
-  llama4::Model model_;
+  std::unique_ptr<llama4::Loaded> base_;  // one of these two is there
+  std::unique_ptr<llama4::Model> own_;
+  llama4::Model* model_;
   Parameters parameters_;
   Context ctx_;
   LearnerOptions options_;

@@ -55,6 +55,7 @@ double Optimizer::rate_of(const Parameter& parameter) const {
       return options_.rate * options_.norm_rate;
     case Role::hidden:
     case Role::output:
+    case Role::adapter:
       return options_.rate;
   }
   return options_.rate;

@@ -30,6 +30,10 @@ double weight_of(const Example& example) {
 
 }  // namespace
 
+bool is_learnable(Example& example, std::int64_t length_max) {
+  return fits(example, length_max) && example.prompt.tokens.size() > 1 && weight_of(example) > 0;
+}
+
 Result<Step> pack(const Source& source, std::uint64_t first, const PackingOptions& options) {
   Step step;
   step.next = first;

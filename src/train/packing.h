@@ -25,6 +25,10 @@ struct Step {
   std::uint64_t next = 0;      // the first example that was not taken
 };
 
+// Cuts a document to length_max. False for an example that teaches nothing: too long and not to be cut, or without a
+// token that counts.
+bool is_learnable(Example& example, std::int64_t length_max);
+
 // Takes examples from `first` on.
 Result<Step> pack(const Source& source, std::uint64_t first, const PackingOptions& options);
 

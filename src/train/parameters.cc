@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "base/rng.h"
+#include "nn/adapter.h"
 
 namespace herd::train {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr std::int64_t alignment = 16;  // numbers: a vector of AVX-512
 
 Role role_of(std::string_view name, bool is_matrix) {
+  if (name.contains(".lora_")) return Role::adapter;
   if (name.ends_with(".bias")) return Role::bias;
   if (!is_matrix) return name.ends_with(".weight") ? Role::norm : Role::embedding;
   if (name.ends_with("embed_tokens.weight")) return Role::embedding;
@@ -23,29 +25,39 @@ Role role_of(std::string_view name, bool is_matrix) {
   return Role::hidden;
 }
 
-// Called for every matrix and vector with its name; an expert's matrices one by one, gate and up side by side.
+// Called for every matrix and vector with its name; an expert's matrices one by one, gate and up side by side. Of
+// adapters, A and B of each matrix, or of each expert.
 class EachParameter final : public nn::ParameterVisitor {
  public:
   using OnMatrix = std::function<void(const std::string&, Matrix&)>;
   using OnVector = std::function<void(const std::string&, Tensor&)>;
-  EachParameter(OnMatrix on_matrix, OnVector on_vector)
-      : on_matrix_(std::move(on_matrix)), on_vector_(std::move(on_vector)) {}
+  EachParameter(Learned learned, OnMatrix on_matrix, OnVector on_vector)
+      : learned_(learned), on_matrix_(std::move(on_matrix)), on_vector_(std::move(on_vector)) {}
 
   void matrix(std::string_view name, Matrix& matrix) override {
-    on_matrix_(std::string(name), matrix);
+    if (learned_ == Learned::model) on_matrix_(std::string(name), matrix);
   }
   void vector(std::string_view name, Tensor& vector) override {
-    on_vector_(std::string(name), vector);
+    if (learned_ == Learned::model) on_vector_(std::string(name), vector);
   }
   void experts(std::string_view name, nn::ExpertMatrices& experts) override {
-    for (std::size_t e = 0; e < experts.gate.size(); ++e) {
+    for (std::size_t e = 0; learned_ == Learned::model && e < experts.gate.size(); ++e) {
       on_matrix_(fmt::format("{}.{}.gate_proj.weight", name, e), experts.gate[e]);
       on_matrix_(fmt::format("{}.{}.up_proj.weight", name, e), experts.up[e]);
       on_matrix_(fmt::format("{}.{}.down_proj.weight", name, e), experts.down[e]);
     }
   }
+  void adapter(std::string_view name, nn::Adapter& adapter) override {
+    for (std::size_t e = 0; learned_ == Learned::adapters && adapter && e < adapter.a.size(); ++e) {
+      const std::string one =
+          adapter.a.size() == 1 ? std::string(name) : fmt::format("{}.{}", name, e);
+      on_matrix_(one + ".lora_A.weight", adapter.a[e]);
+      on_matrix_(one + ".lora_B.weight", adapter.b[e]);
+    }
+  }
 
  private:
+  Learned learned_;
   OnMatrix on_matrix_;
   OnVector on_vector_;
 };
@@ -65,7 +77,7 @@ float normal(std::uint64_t seed, std::uint64_t index, std::uint64_t stream) {
 
 }  // namespace
 
-Parameters::Parameters(llama4::Model& model) {
+Parameters::Parameters(llama4::Model& model, Learned learned) {
   const auto place = [&](const std::string& name, Shape shape, bool is_matrix) {
     const std::int64_t numbers = shape.elements();
     list_.push_back({.name = name,
@@ -79,6 +91,7 @@ Parameters::Parameters(llama4::Model& model) {
     count_ += (numbers + alignment - 1) / alignment * alignment;
   };
   EachParameter lister(
+      learned,
       [&](const std::string& name, Matrix& matrix) { place(name, {matrix.out, matrix.in}, true); },
       [&](const std::string& name, Tensor& vector) { place(name, vector.shape, false); });
   model.parameters(lister);
@@ -96,6 +109,7 @@ Parameters::Parameters(llama4::Model& model) {
     return weight;
   };
   EachParameter binder(
+      learned,
       [&](const std::string&, Matrix& matrix) {
         matrix = {.data = point(), .out = matrix.out, .in = matrix.in, .stride = matrix.in};
       },
@@ -133,6 +147,7 @@ void initialize(const Parameters& parameters, const llama4::Config& config, std:
         break;
       case Role::router:
       case Role::hidden:
+      case Role::adapter:
         break;
     }
     const std::uint64_t stream = hash_of(parameter.name);
@@ -141,7 +156,19 @@ void initialize(const Parameters& parameters, const llama4::Config& config, std:
   }
 }
 
-void copy_weights(llama4::Model& from, const Parameters& to) {
+void initialize_adapters(const Parameters& parameters, std::uint64_t seed) {
+  for (const Parameter& parameter : parameters.list()) {
+    const std::span weights = Parameters::part(parameters.weights(), parameter);
+    std::ranges::fill(weights, 0.0f);
+    if (!parameter.name.contains(".lora_A.")) continue;
+    const double bound = 1.0 / std::sqrt(static_cast<double>(parameter.fan_in()));
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      weights[i] =
+          static_cast<float>(bound * (2.0 * uniform(seed, i, hash_of(parameter.name)) - 1.0));
+  }
+}
+
+void copy_weights(llama4::Model& from, const Parameters& to, Learned learned) {
   std::size_t next = 0;
   const auto target = [&](const std::string& name, std::int64_t count) {
     const Parameter& parameter = to.list()[next++];
@@ -150,6 +177,7 @@ void copy_weights(llama4::Model& from, const Parameters& to) {
     return Parameters::part(to.weights(), parameter).data();
   };
   EachParameter copier(
+      learned,
       [&](const std::string& name, Matrix& matrix) {
         float* out = target(name, matrix.out * matrix.in);
         const bool in_rows = matrix.layout == Layout::out_in;

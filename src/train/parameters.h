@@ -22,6 +22,7 @@ enum class Role : std::uint8_t {
   head,  // the output matrix
   norm,
   bias,
+  adapter,  // learned beside a frozen matrix
 };
 
 struct Parameter {
@@ -36,11 +37,14 @@ struct Parameter {
   [[nodiscard]] std::int64_t fan_in() const { return shape[-1]; }
 };
 
+// What of a model is learned: all of it, or its adapters alone (those that llama4::shape_adapters gave a rank).
+enum class Learned : std::uint8_t { model, adapters };
+
 class Parameters {
  public:
   // Takes memory for everything that `model` lists and points its layers there. Both must live as long as either is
   // used. Weights are zero.
-  explicit Parameters(llama4::Model& model);
+  explicit Parameters(llama4::Model& model, Learned learned = Learned::model);
   Parameters(const Parameters&) = delete;
   Parameters& operator=(const Parameters&) = delete;
 
@@ -76,7 +80,10 @@ class Parameters {
 // alone.
 void initialize(const Parameters& parameters, const llama4::Config& config, std::uint64_t seed);
 
-// Copies a loaded checkpoint of the same shape, whatever its number format and layout.
-void copy_weights(llama4::Model& from, const Parameters& to);
+// The same for adapters, as PEFT begins: A even in +-in^-1/2, B zero, so that nothing is added yet.
+void initialize_adapters(const Parameters& parameters, std::uint64_t seed);
+
+// Copies a loaded checkpoint of the same shape, whatever its number format and layout; or its adapters.
+void copy_weights(llama4::Model& from, const Parameters& to, Learned learned = Learned::model);
 
 }  // namespace herd::train

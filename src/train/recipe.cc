@@ -41,7 +41,9 @@ Result<void> set(Options& options, const json::value& value, std::string_view wh
   return {};
 }
 
-Result<void> check(const Recipe& recipe) {
+}  // namespace
+
+Result<void> check_recipe(const Recipe& recipe) {
   if (recipe.stages.empty())
     return fail(Code::recipe_invalid, "the recipe has no [[stage]], so there is nothing to do");
   if (recipe.optimizer.rate <= 0)
@@ -55,16 +57,19 @@ Result<void> check(const Recipe& recipe) {
           Code::recipe_invalid,
           "stage \"{}\": give exactly one of world, tasks and jsonl as the source of its data",
           stage.name);
-    if (stage.tokens < 1)
+    const bool by_epochs = stage.epochs > 0 && !stage.jsonl.empty();
+    if (stage.tokens < 1 && !by_epochs)
       return fail(Code::recipe_invalid, "stage \"{}\": tokens is missing", stage.name);
   }
+  if (recipe.adapter && recipe.training.start.empty())
+    return fail(Code::recipe_invalid,
+                "adapter: start is missing, the checkpoint that adapters are learned for");
   return {};
 }
 
-}  // namespace
-
 double StageOptions::height(double done) const {
-  const double warm = warmup_tokens > 0 ? std::min(1.0, done / warmup_tokens) : 1.0;
+  const double rise = warmup_tokens > 0 ? warmup_tokens : warmup * tokens;
+  const double warm = rise > 0 ? std::min(1.0, done / rise) : 1.0;
   return warm * (rate_begin + (rate_end - rate_begin) * std::min(1.0, done / tokens));
 }
 
@@ -102,8 +107,10 @@ Result<Recipe> read_recipe(const fs::path& path) {
       HERD_TRY_VOID(set(recipe.optimizer, value, "optimizer"));
     if (const json::value value = take("balance"); !value.is_null())
       HERD_TRY_VOID(set(recipe.balance, value, "balance"));
+    if (const json::value value = take("adapter"); !value.is_null())
+      HERD_TRY_VOID(set(recipe.adapter.emplace(), value, "adapter"));
     HERD_TRY_VOID(set(recipe.training, json::value(root), "the recipe"));
-    return check(recipe);
+    return check_recipe(recipe);
   }();
   if (!read) return std::unexpected(std::move(read).error().in(path.string()));
   return recipe;

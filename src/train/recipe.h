@@ -5,16 +5,19 @@
 //   [training]             # TrainingOptions
 //   [optimizer]            # OptimizerOptions
 //   [balance]              # BalanceOptions
+//   [adapter]              # llama4::AdapterOptions: learn adapters of `start` instead of all of it
 //   [[stage]]              # StageOptions, one after the other
 //   name = "pretrain"
 //   world = "pretrain"     # a stage of the generated world; or jsonl = "file.jsonl"
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
 #include "base/options.h"
+#include "llama4/adapter.h"
 #include "train/balance.h"
 #include "train/optimizer.h"
 
@@ -55,11 +58,13 @@ struct StageOptions {
   std::int64_t bytes_max = 3000;
   std::string jsonl;
   double tokens = 0;
+  double epochs = 0;
   std::int64_t step_tokens = 16384;
   std::int64_t length_max = 1024;
   double prompt_weight = 0.1;
   double document_weight = 1;
   double warmup_tokens = 0;
+  double warmup = 0;
   double rate_begin = 1;
   double rate_end = 1;
 
@@ -73,7 +78,8 @@ struct StageOptions {
                Range{1, 10'000}),
         option("bytes_max", &O::bytes_max, "of these tasks: longest sample", Range{100, 1e8}),
         option("jsonl", &O::jsonl, "or a file of JSON lines with text or messages"),
-        option("tokens", &O::tokens, "how long the stage is", Range{1, 1e15}),
+        option("tokens", &O::tokens, "how long the stage is", Range{0, 1e15}),
+        option("epochs", &O::epochs, "or, of a file: how many times it is learned", Range{0, 1e9}),
         option("step_tokens", &O::step_tokens, "of one step of the optimizer", Range{1, 1e9}),
         option("length_max", &O::length_max, "of an example, in tokens", Range{2, 1e7}),
         option("prompt_weight", &O::prompt_weight, "of what the assistant reads; what it says is 1",
@@ -81,6 +87,7 @@ struct StageOptions {
         option("document_weight", &O::document_weight, "of texts without speakers", Range{0, 1}),
         option("warmup_tokens", &O::warmup_tokens, "until the rate reaches its height",
                Range{0, 1e15}),
+        option("warmup", &O::warmup, "or as a part of the stage's tokens", Range{0, 1}),
         option("rate_begin", &O::rate_begin, "the rate's height, of the optimizer's",
                Range{0, 100}),
         option("rate_end", &O::rate_end, "the same at the stage's end; straight in between",
@@ -97,10 +104,14 @@ struct Recipe {
   TrainingOptions training;
   OptimizerOptions optimizer;
   BalanceOptions balance;
+  std::optional<llama4::AdapterOptions> adapter;
   std::vector<StageOptions> stages;
 
   [[nodiscard]] double tokens() const;  // of all stages
 };
+
+// What does not fit together. Fails with recipe_invalid.
+Result<void> check_recipe(const Recipe& recipe);
 
 // Fails with missing_input, or recipe_invalid: line and column for what is not TOML, else key and value.
 Result<Recipe> read_recipe(const fs::path& path);

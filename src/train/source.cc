@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "media/decode.h"
+#include "train/packing.h"
 #include "train/render.h"
 
 namespace herd::train {
@@ -85,6 +86,7 @@ Result<std::unique_ptr<JsonLinesSource>> JsonLinesSource::open(const engine::Bun
     auto example = example_of_line(bundle, line, path.parent_path(), weights);
     if (example) {
       source->examples_.push_back(std::move(*example));
+      source->line_numbers_.push_back(number);
     } else if (++fault_count <= faults_shown_max) {
       faults += fmt::format("\n  line {}: {}", number, example.error().message);
     }
@@ -96,6 +98,18 @@ Result<std::unique_ptr<JsonLinesSource>> JsonLinesSource::open(const engine::Bun
   if (source->examples_.empty())
     return fail(Code::training_data_invalid, "{}: no line of data in it", path.string());
   return source;
+}
+
+JsonLinesSource::Round JsonLinesSource::round(std::int64_t length_max) const {
+  Round round;
+  for (std::size_t i = 0; i < examples_.size(); ++i) {
+    Example example = examples_[i];
+    if (is_learnable(example, length_max))
+      round.tokens += static_cast<std::int64_t>(example.prompt.tokens.size());
+    else
+      round.left_out.push_back(line_numbers_[i]);
+  }
+  return round;
 }
 
 Result<Example> JsonLinesSource::at(std::uint64_t index) const {

@@ -81,9 +81,18 @@ class JsonLinesSource final : public Source {
   [[nodiscard]] Result<Example> at(std::uint64_t index) const override;
   [[nodiscard]] std::size_t lines() const { return examples_.size(); }
 
+  // How many tokens one round learns from, and which lines it leaves out because they are too long or have no token
+  // that counts.
+  struct Round {
+    std::int64_t tokens = 0;
+    std::vector<std::size_t> left_out;  // numbers of lines, from 1
+  };
+  [[nodiscard]] Round round(std::int64_t length_max) const;
+
  private:
   std::uint64_t seed_;
   std::vector<Example> examples_;
+  std::vector<std::size_t> line_numbers_;  // of the examples, from 1
   // The order of the round that was asked for last.
   mutable std::mutex ordering_;
   mutable std::uint64_t round_ = 0;

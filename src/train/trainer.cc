@@ -4,7 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "llama4/adapter.h"
 #include "llama4/load.h"
+#include "train/export.h"
 #include "train/source.h"
 
 namespace herd::train {
@@ -13,6 +15,9 @@ namespace {
 constexpr std::size_t lengths_kept = 128;
 constexpr double outlier_deviations = 8;  // beyond the mean of the latest gradients' lengths
 constexpr std::int64_t bad_steps_max = 3;
+constexpr std::size_t lines_shown_max = 20;
+constexpr std::uint64_t data_bytes_max = std::uint64_t{4} << 30;
+constexpr std::uint64_t sample_bytes = 1 << 16, samples_per_file = 16;
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -21,6 +26,29 @@ double now() {
 std::uint64_t mixed(std::uint64_t hash, std::string_view text) {  // FNV-1a
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
   return hash;
+}
+
+// Names, sizes and some bytes of a checkpoint's files: enough to tell one from another, at any size.
+std::string sampled(const fs::path& directory) {
+  std::map<std::string, std::string> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const fs::path extension = entry.path().extension();
+    if (extension != ".safetensors" && extension != ".pth") continue;
+    const auto file = Mapping::open(entry.path());
+    if (!file) continue;
+    const std::span bytes = file->bytes();
+    std::string& text = files[entry.path().filename().string()];
+    text = fmt::format("{} ", bytes.size());
+    for (std::uint64_t i = 0; i < samples_per_file; ++i) {
+      const std::span piece = bytes.subspan(i * bytes.size() / samples_per_file);
+      const auto* begin = static_cast<const char*>(static_cast<const void*>(piece.data()));
+      text.append(begin, std::min<std::size_t>(piece.size(), sample_bytes));
+    }
+  }
+  std::string all;
+  for (const auto& [name, text] : files) all += name + " " + text;
+  return all;
 }
 
 std::vector<const Example*> pointers(const std::vector<Example>& examples) {
@@ -54,9 +82,8 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
       return fail(Code::recipe_invalid,
                   "stage \"{}\": length_max is {}, but the model's context is {}", stage.name,
                   stage.length_max, config.text.context);
-  learner_ = std::make_unique<Learner>(
-      config, pool,
-      LearnerOptions{.balance = recipe_.balance, .recompute = recipe_.training.recompute});
+  HERD_TRY_VOID(preflight(notes));
+  HERD_TRY_VOID(make_learner(config, pool));
   state_.made_of = made_of();
   HERD_TRY(std::optional<FoundSnapshot> found,
            load_snapshot(out_, learner_->parameters(), state_.made_of, may_differ));
@@ -68,7 +95,9 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
     notes.push_back(fmt::format("goes on from step {} ({})", state_.step, found->path.string()));
     return {};
   }
-  if (recipe_.training.start.empty()) {
+  if (recipe_.adapter) {
+    initialize_adapters(learner_->parameters(), recipe_.training.seed);
+  } else if (recipe_.training.start.empty()) {
     initialize(learner_->parameters(), config, recipe_.training.seed);
   } else {
     HERD_TRY(const std::unique_ptr<llama4::Loaded> loaded,
@@ -76,6 +105,51 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
     copy_weights(loaded->model(), learner_->parameters());
   }
   return {};
+}
+
+Result<void> Trainer::make_learner(const llama4::Config& config, ThreadPool& pool) {
+  const LearnerOptions options{.balance = recipe_.balance, .recompute = recipe_.training.recompute};
+  if (!recipe_.adapter) {
+    learner_ = std::make_unique<Learner>(config, pool, options);
+    return {};
+  }
+  HERD_TRY(auto base, llama4::load(recipe_.directory / recipe_.training.start));
+  HERD_TRY_VOID(llama4::shape_adapters(base->model(), *recipe_.adapter));
+  learner_ = std::make_unique<Learner>(std::move(base), pool, options);
+  return {};
+}
+
+// Reads files of data before anything runs, so that a bad line does not stop a training hours later.
+Result<void> Trainer::preflight(std::vector<std::string>& notes) {
+  for (StageOptions& stage : recipe_.stages) {
+    if (stage.jsonl.empty()) continue;
+    HERD_TRY(const std::unique_ptr<Source> source, source_of(stage, world::Split::train));
+    const auto& file = dynamic_cast<const JsonLinesSource&>(*source);
+    const JsonLinesSource::Round round = file.round(stage.length_max);
+    if (!round.left_out.empty()) {
+      std::string lines;
+      for (std::size_t i = 0; i < std::min(round.left_out.size(), lines_shown_max); ++i)
+        lines += fmt::format("{}{}", i == 0 ? "" : ", ", round.left_out[i]);
+      if (round.left_out.size() > lines_shown_max) lines += ", ...";
+      const std::string what = fmt::format(
+          "{}: {} of {} examples are longer than {} tokens or have none that counts: "
+          "lines {}",
+          stage.jsonl, round.left_out.size(), file.lines(), stage.length_max, lines);
+      if (100 * round.left_out.size() > file.lines())
+        return fail_with_hint(Code::nothing_to_learn, what,
+                              "a larger length_max, or conversations that end with the assistant");
+      notes.push_back(what);
+    }
+    if (stage.epochs > 0) stage.tokens = stage.epochs * static_cast<double>(round.tokens);
+  }
+  return {};
+}
+
+Result<void> Trainer::write(DType dtype, const fs::path& out) {
+  llama4::Model& model = learner_->model();
+  if (recipe_.adapter)
+    return llama4::save_adapters(model, *recipe_.adapter, recipe_.training.start, out);
+  return export_model(model, dtype, model_directory(), out);
 }
 
 // What must not change under a training, unless somebody says so: checksums by name.
@@ -86,6 +160,12 @@ std::map<std::string, std::string> Trainer::made_of() const {
   std::map<std::string, std::string> out{{"recipe", sum(recipe_.text)}};
   for (const char* name : {"config.json", "tokenizer.json", "chat_template.jinja"})
     if (const auto text = read_file(model_directory() / name, 1 << 28)) out[name] = sum(*text);
+  for (const StageOptions& stage : recipe_.stages) {
+    if (stage.jsonl.empty()) continue;
+    if (const auto data = read_file(recipe_.directory / stage.jsonl, data_bytes_max))
+      out["data"] += sum(*data);
+  }
+  if (recipe_.adapter) out["weights"] = sum(sampled(recipe_.directory / recipe_.training.start));
   return out;
 }
 

@@ -53,10 +53,15 @@ class Trainer {
   [[nodiscard]] const TrainingState& state() const { return state_; }
   [[nodiscard]] const Recipe& recipe() const { return recipe_; }
   [[nodiscard]] Learner& learner() { return *learner_; }
+  [[nodiscard]] const Learner& learner() const { return *learner_; }
   [[nodiscard]] const engine::Bundle& bundle() const { return *bundle_; }
   [[nodiscard]] fs::path model_directory() const;
+  // Writes what was learned: a model in `dtype`, or its adapters. Fails with cannot_create or io_failed.
+  Result<void> write(DType dtype, const fs::path& out);
 
  private:
+  Result<void> preflight(std::vector<std::string>& notes);
+  Result<void> make_learner(const llama4::Config& config, ThreadPool& pool);
   Result<void> prepare(ThreadPool& pool, std::span<const std::string> may_differ,
                        std::vector<std::string>& notes);
   [[nodiscard]] std::map<std::string, std::string> made_of() const;

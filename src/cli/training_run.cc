@@ -1,0 +1,101 @@
+#include "cli/training_run.h"
+
+#include <cstdio>
+
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "train/curves.h"
+#include "train/trainer.h"
+
+namespace herd::cli {
+namespace {
+
+std::string duration_text(double seconds) {
+  const auto minutes = static_cast<std::int64_t>(seconds / 60);
+  if (minutes < 1) return fmt::format("{:.0f} s", seconds);
+  if (minutes < 60) return fmt::format("{} min", minutes);
+  return fmt::format("{} h {:02} min", minutes / 60, minutes % 60);
+}
+
+// Speed and loss over the last lines, smoothed, so that the end can be told.
+class Printer {
+ public:
+  Printer(const train::Trainer& trainer, std::int64_t every)
+      : total_(trainer.recipe().tokens()), every_(every) {}
+
+  void print(const train::StepReport& report) {
+    const double speed = static_cast<double>(report.step_tokens) / report.seconds;
+    speed_ = speed_ == 0 ? speed : 0.9 * speed_ + 0.1 * speed;
+    loss_ = loss_ == 0 ? report.loss : 0.9 * loss_ + 0.1 * report.loss;
+    if (report.skipped)
+      fmt::print("step {}: skipped, its gradient of {:.3g} is far from the latest ones\n",
+                 report.step, report.gradient);
+    if (report.step % every_ == 0 || report.held_out) {
+      const double left = std::max(0.0, total_ - static_cast<double>(report.tokens)) / speed_;
+      fmt::print(
+          "{} step {} · {:.2f} M of {:.2f} M tokens · loss {:.3f}{} · {:.0f} tokens/s · "
+          "load {:.1f}{} · {} left\n",
+          report.stage, report.step, static_cast<double>(report.tokens) / 1e6, total_ / 1e6, loss_,
+          report.held_out ? fmt::format(" (unseen {:.3f})", *report.held_out) : "", speed_,
+          report.worst_load,
+          report.unused_experts > 0 ? fmt::format(", {} experts unused", report.unused_experts)
+                                    : "",
+          duration_text(left));
+      std::fflush(stdout);
+    }
+  }
+
+ private:
+  double total_;
+  std::int64_t every_;
+  double speed_ = 0, loss_ = 0;
+};
+
+// What learns and what memory that takes, before anything runs.
+void print_size(const train::Trainer& trainer, int threads) {
+  const std::int64_t count = trainer.learner().parameters().count();
+  fmt::print("{:.2f} M parameters{}, {} for weights, gradients and moments · {} threads\n",
+             static_cast<double>(count) / 1e6,
+             trainer.recipe().adapter ? " of adapters beside the model's frozen ones" : "",
+             human_bytes(static_cast<std::uint64_t>(count) * 4 * sizeof(float)), threads);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
+  const fs::path out = options.out;
+  std::error_code error;
+  fs::create_directories(out, error);
+  if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
+  ThreadPool pool(static_cast<int>(options.threads));
+  std::vector<std::string> notes;
+  HERD_TRY(const std::unique_ptr<train::Trainer> trainer,
+           train::Trainer::create(std::move(recipe), out, pool, options.allow_changed, notes));
+  for (const std::string& note : notes) fmt::print(stderr, "note: {}\n", note);
+  print_size(*trainer, pool.threads());
+  HERD_TRY(auto curves, train::Curves::open(out / "curves.csv", trainer->state().step));
+  Printer printer(*trainer, options.print_steps);
+  Result<void> written;
+  Interrupt interrupt;
+  HERD_TRY_VOID(trainer->run(
+      [&](const train::StepReport& report) {
+        printer.print(report);
+        if (auto added = curves.add(report); !added) written = std::move(added);
+      },
+      interrupt.token()));
+  if (!written) return std::unexpected(written.error());
+  if (interrupt.requested()) {
+    fmt::print("stopped at step {} after {}; the same command goes on from there\n",
+               trainer->state().step, duration_text(trainer->state().seconds));
+    return 0;
+  }
+  const fs::path result = out / (trainer->recipe().adapter ? "adapter" : "model");
+  HERD_TRY_VOID(trainer->write(options.type == "f32" ? DType::f32 : DType::bf16, result));
+  fmt::print("{} tokens in {}; the {} is in {}\n", trainer->state().tokens,
+             duration_text(trainer->state().seconds),
+             trainer->recipe().adapter ? "adapter" : "model", result.string());
+  return 0;
+}
+
+}  // namespace herd::cli
