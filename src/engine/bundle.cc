@@ -38,12 +38,14 @@ bool is_untrained(const fs::path& directory) {
 
 Result<SamplingOptions> sampling_of(const json::value& generation) {
   SamplingOptions options;
-  if (const json::value* sample = find(generation, "do_sample"); sample && sample->is_bool())
-    options.temperature = sample->as_bool() ? 1.0 : 0.0;
+  const json::value* sample = find(generation, "do_sample");
+  if (sample != nullptr && sample->is_bool()) options.temperature = 1.0;
   json::object known;
   for (const char* key : {"temperature", "top_k", "top_p", "min_p", "repetition_penalty"})
     if (const json::value* value = find(generation, key)) known[key] = *value;
   HERD_TRY_VOID(set_options_from_json(options, known));
+  // As in transformers: without sampling, a temperature beside it means nothing.
+  if (sample != nullptr && sample->is_bool() && !sample->as_bool()) options.temperature = 0.0;
   return options;
 }
 
