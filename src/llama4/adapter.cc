@@ -245,7 +245,7 @@ Result<std::map<std::string, Pair>> pairs_of(const checkpoint::Safetensors& file
   return pairs;
 }
 
-// The pair of a place, taken from the list. Where one of the experts' parameters is adapted alone, its shape says which.
+// The pair of a place, taken from the list. Where one of the experts' parameters stands alone, its shape tells which.
 Pair take(std::map<std::string, Pair>& pairs, const AdapterPlace& place) {
   std::string module = place.name;
   if (is_of_experts(place.name)) {

@@ -1,4 +1,4 @@
-// What is learned beside a frozen matrix, not in its numbers (LoRA, Hu et al. 2021): y = x W^T + scale (x A^T) B^T, A and B
+// What is learned beside a frozen matrix (LoRA, Hu et al. 2021): y = x W^T + scale (x A^T) B^T, A and B
 // being thin. It costs rank * (in + out) numbers, and the matrix may lie in a file and in any weight type.
 //   r rank
 #pragma once
