@@ -22,6 +22,10 @@ constexpr std::int64_t rows = 512;
 llama4::Config narrow(std::int64_t context) {
   llama4::Config config = llama4::preset("cria", 16);
   config.vision.reset();
+  config.text.width = 64;
+  config.text.expert_width = 64;
+  config.text.dense_width = 128;
+  config.text.normalizes_qk = false;
   config.text.heads = 1;
   config.text.key_value_heads = 1;
   config.text.head_size = 64;

@@ -21,6 +21,7 @@ struct EvalOptions {
   std::vector<std::string> bytes;
   std::int64_t mistakes = 0;
   bool train_split = false;
+  bool markdown = false;
   bool json = false;
 
   static constexpr auto fields() {
@@ -37,6 +38,7 @@ struct EvalOptions {
                Range{0, 5}),
         option("train_split", &O::train_split,
                "samples like those of the training instead of held-out ones"),
+        option("markdown", &O::markdown, "a table as model cards and reports have them"),
         option("json", &O::json, "one JSON document instead of a table"));
   }
 };
@@ -70,6 +72,12 @@ std::string line_of(const eval::Score& score, std::int64_t mistakes) {
                         mistake.question, mistake.expected, mistake.reply);
   }
   return line;
+}
+
+std::string markdown_of(const eval::Score& score) {
+  return fmt::format("| {} | {:.1f} % | {:.1f} | {} | {:.1f} % |\n", score.task,
+                     100 * score.share(), 100 * score.standard_error(), score.cases,
+                     100 * score.majority_share());
 }
 
 Result<std::vector<const world::Task*>> tasks_named(const std::vector<std::string>& names) {
@@ -156,13 +164,18 @@ Result<int> eval(Arguments arguments) {
     return 0;
   }
   json::array scores;
+  if (options.markdown)
+    HERD_TRY_VOID(
+        print("| task | right | standard error | cases | commonest answer alone |\n"
+              "|---|--:|--:|--:|--:|\n"));
   for (const world::Task* task : tasks) {
     HERD_TRY(const eval::Score score, eval::grade(session, bundle, *task, graded));
     if (score.cases == 0) continue;
     if (options.json)
       scores.push_back(json_of(score));
     else
-      HERD_TRY_VOID(print(line_of(score, options.mistakes)));
+      HERD_TRY_VOID(
+          print(options.markdown ? markdown_of(score) : line_of(score, options.mistakes)));
   }
   if (options.json)
     HERD_TRY_VOID(print_json(json::object{{"seed", options.seed}, {"scores", scores}}));

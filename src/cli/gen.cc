@@ -26,6 +26,7 @@ struct GenOptions {
   std::int64_t items = 0;
   std::int64_t bytes = 0;
   std::optional<std::string> pictures = {};
+  bool texts = false;
   bool list = false;
   bool json = true;
 
@@ -44,6 +45,8 @@ struct GenOptions {
         option("bytes", &O::bytes, "of text around needles; 0 for as many as it happens",
                Range{0, 10'000'000}),
         option("pictures", &O::pictures, "a directory to write the pictures into, as PNG"),
+        option("texts", &O::texts,
+               "print {\"text\": ...} lines of all that is said, for train-tokenizer --field text"),
         option("list", &O::list, "name the tasks and stages, and make nothing"),
         option("json", &O::json, "samples are printed as JSON in any case"));
   }
@@ -104,6 +107,21 @@ json::object line_of(const world::Sample& sample, std::uint64_t index) {
   for (const std::string& answer : sample.accepted) accepted.emplace_back(answer);
   line["accepted"] = std::move(accepted);
   return line;
+}
+
+// All texts of a sample: the document, definitions of tools, what is said and called.
+std::vector<std::string> texts_of(const world::Sample& sample) {
+  if (sample.is_document()) return {sample.text};
+  std::vector<std::string> texts;
+  if (sample.conversation.tools) texts.push_back(text::python_json(*sample.conversation.tools));
+  for (const text::Message& message : sample.conversation.messages) {
+    if (message.role == text::Role::tool) texts.push_back(text::python_json(message.result));
+    if (const std::string said = message.text(); !said.empty()) texts.push_back(said);
+    for (const text::ToolCall& call : message.tool_calls)
+      texts.push_back(
+          text::python_json(json::object{{"name", call.name}, {"parameters", call.arguments}}));
+  }
+  return texts;
 }
 
 Result<void> write_pictures(const fs::path& directory, const world::Sample& sample,
@@ -170,7 +188,12 @@ Result<int> gen(Arguments arguments) {
                                      ? world::make_sample(*stage, options.seed, i, split, sizes)
                                      : world::make_sample(*task, options.seed, i, split, sizes);
     if (options.pictures) HERD_TRY_VOID(write_pictures(*options.pictures, sample, i));
-    HERD_TRY_VOID(print(text::python_json(line_of(sample, i)) + "\n"));
+    if (!options.texts) {
+      HERD_TRY_VOID(print(text::python_json(line_of(sample, i)) + "\n"));
+      continue;
+    }
+    for (const std::string& text : texts_of(sample))
+      HERD_TRY_VOID(print(text::python_json(json::object{{"text", text}}) + "\n"));
   }
   return 0;
 }

@@ -104,7 +104,7 @@ TEST(Logits, TakeTextAsItsTokens) {
   ASSERT_EQ(text.status, 0) << text.err;
   const Ran ids = run_herd({"tokenize", "models/cria"}, "Hello <|eot|>");
   ASSERT_EQ(ids.status, 0) << ids.err;
-  std::vector<std::int64_t> tokens{1024};  // begin-of-text
+  std::vector<std::int64_t> tokens{2016};  // begin-of-text
   const json::value list = document_of(ids);
   for (const json::value& id : list.as_array()) tokens.push_back(id.to_number<std::int64_t>());
   EXPECT_EQ(document_of(text).at("shape").at(0), tokens.size());
@@ -136,7 +136,7 @@ TEST(Logits, TakeAMessageInTheChatFormat) {
     const Ran rendered = run_herd({"render", "models/cria", scratch / "messages.json", "--json"});
     ASSERT_EQ(rendered.status, 0) << rendered.err;
     std::vector<std::int64_t> tokens;
-    constexpr std::int64_t image = 1053, image_start = 1043, patch = 1055, image_end = 1044;
+    constexpr std::int64_t image = 2045, image_start = 2035, patch = 2047, image_end = 2036;
     const json::value ids = document_of(rendered);
     for (const json::value& id : ids.at("ids").as_array()) {
       if (id != image) {
@@ -170,9 +170,9 @@ TEST(Logits, SeePicturesInFrontOfText) {
                              scratch / "text.npy", "--json"});
   ASSERT_EQ(text.status, 0) << text.err;
   const Ran ids = run_herd({"tokenize", "models/cria"}, "Hi");
-  std::string tokens = "1024,1043,1053";
-  for (int i = 0; i < 16; ++i) tokens += ",1055";
-  tokens += ",1044";
+  std::string tokens = "2016,2035,2045";
+  for (int i = 0; i < 16; ++i) tokens += ",2047";
+  tokens += ",2036";
   const json::value list = document_of(ids);
   for (const json::value& id : list.as_array())
     tokens += fmt::format(",{}", id.to_number<std::int64_t>());
@@ -201,9 +201,9 @@ TEST(Logits, RefuseWhatIsNoPrompt) {
     EXPECT_EQ(ran.status, 2) << list;
     EXPECT_THAT(ran.err, HasSubstr("is no token id")) << list;
   }
-  const Ran beyond = with({"--tokens", "5,1056"});
+  const Ran beyond = with({"--tokens", "5,2048"});
   EXPECT_EQ(beyond.status, 2);
-  EXPECT_THAT(beyond.err, HasSubstr("token 1056 at position 1 is not in the vocabulary of 1056"));
+  EXPECT_THAT(beyond.err, HasSubstr("token 2048 at position 1 is not in the vocabulary of 2048"));
   const Ran full = with({"--tokens", "1,2,3", "--ctx", "2"});
   EXPECT_EQ(full.status, 65);
   EXPECT_THAT(full.err, HasSubstr("shorten it by 1 tokens"));

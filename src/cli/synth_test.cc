@@ -22,14 +22,14 @@ TEST(Synth, MakesAModelThatRuns) {
   const Ran made =
       run_herd({"synth", "--like", "cria", "--seed", "5", scratch / "model", "--json"});
   ASSERT_EQ(made.status, 0) << made.err;
-  EXPECT_EQ(document_of(made).at("parameters"), 527'488);
-  const Ran ran = run_herd({"logits", scratch / "model", "--tokens", "1024,3,4", "--out",
+  EXPECT_EQ(document_of(made).at("parameters"), 7'793'184);
+  const Ran ran = run_herd({"logits", scratch / "model", "--tokens", "2016,3,4", "--out",
                             scratch / "logits.npy", "--json"});
   EXPECT_EQ(ran.status, 0) << ran.err;
-  EXPECT_EQ(document_of(ran).at("shape"), (json::array{3, 1056}));
+  EXPECT_EQ(document_of(ran).at("shape"), (json::array{3, 2048}));
   const Ran inspected = run_herd({"inspect", scratch / "model", "--scan", "--json"});
   EXPECT_EQ(inspected.status, 0) << inspected.err;
-  EXPECT_EQ(document_of(inspected).at("parameters").at("total"), 527'488);
+  EXPECT_EQ(document_of(inspected).at("parameters").at("total"), 7'793'184);
   // Nothing unfinished is left beside it.
   int entries = 0;
   for ([[maybe_unused]] const auto& entry : fs::directory_iterator(scratch.path())) ++entries;

@@ -9,7 +9,6 @@
 #include "llama4/adapter.h"
 #include "llama4/load.h"
 #include "train/export.h"
-#include "train/report.h"
 #include "train/trainer.h"
 
 namespace herd::cli {
@@ -93,7 +92,7 @@ Result<int> export_weights(Arguments arguments) {
   ThreadPool pool(1);
   std::vector<std::string> notes;
   const std::vector<std::string> everything{"recipe", "config.json", "tokenizer.json",
-                                            "chat_template.jinja"};  // only weights are taken
+                                            "chat_template.jinja", "data"};  // the weights count
   HERD_TRY(const std::unique_ptr<train::Trainer> trainer,
            train::Trainer::create(std::move(recipe), options.training, pool, everything, notes));
   if (trainer->state().step == 0)

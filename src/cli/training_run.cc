@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "train/curves.h"
+#include "train/report.h"
 #include "train/trainer.h"
 
 namespace herd::cli {
@@ -92,6 +93,7 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
   }
   const fs::path result = out / (trainer->recipe().adapter ? "adapter" : "model");
   HERD_TRY_VOID(trainer->write(options.type == "f32" ? DType::f32 : DType::bf16, result));
+  HERD_TRY_VOID(train::write_report(*trainer, out / "curves.csv", result / "REPORT.md"));
   fmt::print("{} tokens in {}; the {} is in {}\n", trainer->state().tokens,
              duration_text(trainer->state().seconds),
              trainer->recipe().adapter ? "adapter" : "model", result.string());

@@ -182,6 +182,26 @@ TEST_F(GradCheckTest, MatmulByExpert) {
       {random({5, 3}), random({2, 3}), random({2, 3}), random({2, 3})}, {1, 2, 3});
 }
 
+// The first expert's two matrices lie one after the other and become one on the way back, the second's do not.
+TEST_F(GradCheckTest, MatmulByExpertWithSomePairsAdjacent) {
+  static constexpr std::array<std::int64_t, 3> begin{0, 2, 5};
+  const Tensor both = random({4, 3}), apart_1 = random({2, 3}), apart_2 = random({2, 3});
+  Matrix first = matrix(both), next = matrix(both);
+  first.out = next.out = 2;
+  next.data = both.as<float>().data() + 2 * 3;
+  // Memory that was used before, as in a step of training: what is not written must not be read.
+  {
+    const Scratch scratch(ctx_);
+    std::ranges::fill(ctx_.empty({4096}).as<float>(), 1e6f);
+  }
+  expect_agreement(
+      [=](Context& ctx, const std::vector<Tensor>& in) {
+        return matmul_by_expert(ctx, in[0], std::array{first, matrix(apart_1)},
+                                std::array{next, matrix(apart_2)}, begin);
+      },
+      {random({5, 3})});
+}
+
 TEST_F(GradCheckTest, TopK) {
   const Tensor logits = ctx_.empty({3, 4});  // far enough from each other that no choice changes
   for (std::size_t i = 0; i < 12; ++i) logits.as<float>()[i] = static_cast<float>(i * 5 % 12);

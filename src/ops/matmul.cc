@@ -72,6 +72,10 @@ Tensor input_gradient(Context& ctx, const Tensor& x, const Tensor& dy_unscaled,
       group.y_column = 0;
     }
     const Tensor part = ctx.like(x);
+    std::int64_t covered = 0;
+    for (const MatmulGroup& group : groups) covered += group.row_end - group.row_begin;
+    // Where some experts' pairs are joined and others' are not, the second call touches the latter's rows alone.
+    if (covered < x.shape[0]) std::ranges::fill(part.as<float>(), 0.0f);
     ctx.kernels.matmul({.x = dy.as<float>().data() + column,
                         .x_stride = dy.shape[1],
                         .y = part.as<float>().data(),

@@ -13,6 +13,7 @@ struct Example {
   engine::Prompt prompt;
   // [tokens] how much it counts that a token is predicted from those before it; the first one's is never used.
   std::vector<float> weight;
+  bool is_document = false;  // a text without speakers: may be cut where it is too long
 };
 
 }  // namespace herd::train

@@ -34,7 +34,7 @@ struct OptimizerOptions {
         option("norm_rate", &O::norm_rate, "of norms and biases, times the rate", factor),
         option("beta1", &O::beta1, "memory of the gradient", Range{0, 0.9999}),
         option("beta2", &O::beta2, "memory of its square", Range{0, 0.999999}),
-        option("eps", &O::eps, "added to the square's root", Range{0, 1}),
+        option("eps", &O::eps, "added to the square's root", Range{1e-20, 1}),
         option("decay", &O::decay, "of matrices towards zero, times the rate", Range{0, 10}),
         option("decay_all", &O::decay_all, "of embeddings, norms and biases too, as PyTorch does"),
         option("clip", &O::clip, "longest gradient of all parameters together; 0: any",

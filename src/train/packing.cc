@@ -14,10 +14,7 @@ constexpr std::uint64_t useless_max = 1000;
 bool fits(Example& example, std::int64_t length_max) {
   const auto length = static_cast<std::int64_t>(example.prompt.tokens.size());
   if (length <= length_max) return true;
-  const bool is_document =
-      example.prompt.pictures.empty() &&
-      std::ranges::adjacent_find(example.weight, std::not_equal_to()) == example.weight.end();
-  if (!is_document) return false;
+  if (!example.is_document) return false;
   example.prompt.tokens.resize(static_cast<std::size_t>(length_max));
   example.weight.resize(static_cast<std::size_t>(length_max));
   return true;

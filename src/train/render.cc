@@ -89,7 +89,7 @@ Result<Example> example_of_chat(const engine::Bundle& bundle,
 }
 
 Example example_of_text(const engine::Bundle& bundle, std::string_view text, float weight) {
-  Example example{.prompt = bundle.raw_prompt(text), .weight = {}};
+  Example example{.prompt = bundle.raw_prompt(text), .weight = {}, .is_document = true};
   if (const auto end = bundle.tokenizer.special("<|end_of_text|>"))
     example.prompt.tokens.push_back(*end);
   example.weight.assign(example.prompt.tokens.size(), weight);

@@ -62,6 +62,7 @@ json::object json_of(const TrainingState& state) {
           {"tokens", state.tokens},
           {"seconds", bits_of(state.seconds)},
           {"skipped", state.skipped},
+          {"bad_in_a_row", state.bad_in_a_row},
           {"lengths", lengths},
           {"made_of", made_of}};
 }
@@ -88,6 +89,7 @@ Result<TrainingState> state_of(const json::value& value) {
     state.lengths.push_back(std::bit_cast<double>(*bits));
   }
   state.seconds = std::bit_cast<double>(seconds);
+  read("bad_in_a_row", state.bad_in_a_row);  // the first snapshots had none
   for (const auto& [thing, sum] : made_of->as_object())
     if (sum.is_string()) state.made_of.emplace(thing, sum.as_string());
   return state;
@@ -177,9 +179,13 @@ Result<void> save_snapshot(const fs::path& out, const Parameters& parameters,
   json::object object = json_of(state);
   object["checksum"] = checksum;
   HERD_TRY_VOID(write_file(beside / "state.json", std::string_view(json::serialize(object))));
-  fs::remove_all(target, error);
+  // A step that is saved again: the earlier snapshot goes only when the new one is in its place.
+  const fs::path earlier = target.string() + ".old";
+  fs::remove_all(earlier, error);
+  fs::rename(target, earlier, error);
   fs::rename(beside, target, error);
   if (error) return fail(Code::io_failed, "{}: {}", target.string(), error.message());
+  fs::remove_all(earlier, error);
   const std::vector<fs::path> all = snapshots_in(out);
   for (std::size_t i = snapshots_kept; i < all.size(); ++i) fs::remove_all(all[i], error);
   return {};

@@ -250,16 +250,16 @@ Result<StepReport> Trainer::one_step(const StageOptions& stage, const Source& so
   if (report.skipped) {
     std::ranges::fill(parameters.gradients(), 0.0f);
     ++state_.skipped;
-    ++bad_in_a_row_;
+    ++state_.bad_in_a_row;
   } else {
     optimizer_.step(ctx, parameters, height, length);
-    bad_in_a_row_ = 0;
+    state_.bad_in_a_row = 0;
   }
-  if (bad_in_a_row_ >= bad_steps_max && !std::isfinite(sum.loss + length))
+  if (state_.bad_in_a_row >= bad_steps_max && !std::isfinite(sum.loss + length))
     return fail(Code::training_diverged,
                 "{} steps in a row gave losses or gradients that are no numbers, the last with "
                 "examples {} to {}; the latest checkpoint is as it was before",
-                bad_in_a_row_, state_.next_example, step.next - 1);
+                state_.bad_in_a_row, state_.next_example, step.next - 1);
   state_.next_example = step.next;
   state_.stage_tokens += step.tokens;
   state_.tokens += step.tokens;
@@ -285,7 +285,8 @@ bool Trainer::is_outlier(double length) {
       std::accumulate(state_.lengths.begin(), state_.lengths.end(), 0.0) / std::max(1.0, count);
   double variance = 0;
   for (const double l : state_.lengths) variance += (l - mean) * (l - mean) / count;
-  const bool outlier = state_.lengths.size() == lengths_kept && bad_in_a_row_ < bad_steps_max &&
+  const bool outlier = state_.lengths.size() == lengths_kept &&
+                       state_.bad_in_a_row < bad_steps_max &&
                        length > mean + outlier_deviations * std::sqrt(variance) + 1.0;
   if (outlier) return true;
   state_.lengths.push_back(length);

@@ -77,7 +77,6 @@ class Trainer {
   TrainingState state_;
   std::unique_ptr<engine::Bundle> bundle_;
   std::unique_ptr<Learner> learner_;
-  std::int64_t bad_in_a_row_ = 0;
 };
 
 }  // namespace herd::train

@@ -1,6 +1,6 @@
-"""Writes models/cria: a complete small Llama 4 directory with random, untrained weights.
+"""Writes build/cria-untrained: a complete small Llama 4 directory with random, untrained weights.
 
-It stands in for the trained model so that everything from loading to chatting runs on a fresh
+It stood in for the trained model of models/cria before there was one, so that everything ran on a fresh
 clone.
 
 Usage: make_cria.py [--out DIRECTORY]
@@ -302,7 +302,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "models/cria")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/cria-untrained")
     out = parser.parse_args().out
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
