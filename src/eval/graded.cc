@@ -11,6 +11,7 @@ namespace herd::eval {
 namespace {
 
 constexpr std::size_t mistakes_kept = 5;
+constexpr std::uint64_t tries_per_case = 10;
 
 Result<engine::Prompt> prompt_of(const world::Sample& sample, const engine::Bundle& bundle) {
   const text::Conversation conversation = world::prompt_of(sample);
@@ -78,15 +79,19 @@ Result<Score> grade(engine::Session& session, const engine::Bundle& bundle, cons
                     const GradedOptions& options, const OnCase& on_case) {
   Score score{.task = std::string(task.name), .mistakes = {}};
   std::vector<world::Sample> samples;
-  for (std::int64_t i = 0; i < options.cases; ++i) {
-    world::Sample sample = world::make_sample(task, options.seed, static_cast<std::uint64_t>(i),
-                                              options.split, options.sizes);
-    if (sample.check != world::Check::none) samples.push_back(std::move(sample));
+  std::vector<std::uint64_t> indices;
+  const auto wanted = static_cast<std::size_t>(options.cases);
+  // Some tasks have documents among their samples; a task of nothing else is given up soon.
+  for (std::uint64_t i = 0; samples.size() < wanted && i < tries_per_case * wanted; ++i) {
+    world::Sample sample = world::make_sample(task, options.seed, i, options.split, options.sizes);
+    if (sample.check == world::Check::none) continue;
+    samples.push_back(std::move(sample));
+    indices.push_back(i);
   }
   if (samples.empty()) return score;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     HERD_TRY([[maybe_unused]] const std::int64_t tokens,
-             grade_case(session, bundle, {&score, &samples[i], i}, options.max_tokens));
+             grade_case(session, bundle, {&score, &samples[i], indices[i]}, options.max_tokens));
     if (on_case) on_case(static_cast<std::int64_t>(i) + 1);
   }
   score.majority = majority_of(samples);

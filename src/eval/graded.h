@@ -43,8 +43,8 @@ struct Score {
 // Called after each case with the number done.
 using OnCase = std::function<void(std::int64_t)>;
 
-// The task's samples 0 to cases - 1 of the seed. A task of documents has nothing to grade. Fails with the session's
-// errors.
+// The first samples of the seed that can be graded, as many as asked for. A task of documents has nothing to grade.
+// Fails with the session's errors.
 Result<Score> grade(engine::Session& session, const engine::Bundle& bundle, const world::Task& task,
                     const GradedOptions& options, const OnCase& on_case = {});
 

@@ -1,0 +1,69 @@
+// Adapters from the command line: learned, used, merged; and the grades of what a model can do.
+#include <gtest/gtest.h>
+
+#include "cli/testing/run_herd.h"
+
+namespace herd::cli {
+namespace {
+
+const std::string cria = HERD_ROOT "/models/cria";
+
+TEST(Finetune, TeachesAnswersAndLeavesTheModelAsItWas) {
+  const TemporaryDirectory scratch;
+  const std::pair<const char*, const char*> taught[] = {
+      {"one", "blue fox"}, {"two", "red hen"}, {"three", "green cow"}};
+  std::string lines;
+  for (const auto& [day, answer] : taught)
+    lines += fmt::format(
+        "{{\"messages\": [{{\"role\": \"user\", \"content\": \"The code of day {}?\"}}, "
+        "{{\"role\": \"assistant\", \"content\": \"{}\"}}]}}\n",
+        day, answer);
+  ASSERT_TRUE(write_file(scratch / "data.jsonl", std::string_view(lines)));
+  const std::string before = read_file(cria + "/model.safetensors", 1 << 28).value();
+  const std::string adapter = scratch / "out" / "adapter";
+  const Ran learned =
+      run_herd({"finetune", cria, scratch / "data.jsonl", "--out", scratch / "out", "--rank", "8",
+                "--epochs", "120", "--rate", "5e-3", "--batch-tokens", "120"});
+  ASSERT_EQ(learned.status, 0) << learned.err;
+  ASSERT_EQ(run_herd({"export", cria, "--adapter", adapter, "--out", scratch / "merged"}).status,
+            0);
+  const auto answer_of = [&](std::vector<std::string> command, const char* day) {
+    command.push_back(fmt::format("The code of day {}?", day));
+    command.insert(command.end(), {"--temperature", "0", "--max-tokens", "8"});
+    return run_herd(command).out;
+  };
+  for (const auto& [day, answer] : taught) {
+    const std::string wanted = std::string(answer) + "\n";
+    EXPECT_EQ(answer_of({"generate", cria, "--adapter", adapter}, day), wanted);
+    EXPECT_EQ(answer_of({"generate", (scratch / "merged").string()}, day), wanted);
+    EXPECT_NE(answer_of({"generate", cria}, day), wanted);
+  }
+  EXPECT_TRUE(before == read_file(cria + "/model.safetensors", 1 << 28).value());
+}
+
+TEST(Finetune, NamesWhatIsWrongWithItsData) {
+  const TemporaryDirectory scratch;
+  ASSERT_TRUE(write_file(scratch / "bad.jsonl", std::string_view("{\"text\": 3}\n")));
+  const Ran bad = run_herd({"finetune", cria, scratch / "bad.jsonl", "--out", scratch / "out"});
+  EXPECT_EQ(bad.status, 65);
+  EXPECT_NE(bad.err.find("line 1"), std::string::npos) << bad.err;
+}
+
+TEST(Eval, GradesAsManyCasesAsAskedFor) {
+  const json::value document = document_of(run_herd(
+      {"eval", cria, "arithmetic", "chat", "--limit", "4", "--max-tokens", "8", "--json"}));
+  ASSERT_EQ(document.at("scores").as_array().size(), 2u);
+  for (const json::value& score : document.at("scores").as_array()) {
+    EXPECT_EQ(score.at("cases"), 4) << json::serialize(score);
+    EXPECT_LE(score.at("right").to_number<int>(), 4);
+  }
+}
+
+TEST(Eval, NamesTheTasksThatExist) {
+  const Ran ran = run_herd({"eval", cria, "storry"});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_NE(ran.err.find("there is no task \"storry\""), std::string::npos) << ran.err;
+}
+
+}  // namespace
+}  // namespace herd::cli
