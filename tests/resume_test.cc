@@ -85,7 +85,7 @@ class Resume : public ::testing::TestWithParam<int> {};
 TEST_P(Resume, KilledTrainingsEndWithTheSameBits) {
   const int kills = GetParam();
   const cli::TemporaryDirectory directory;
-  write_training(directory.path(), 12 + kills / 4);
+  write_training(directory.path(), 12 + kills);
   ASSERT_TRUE(ended(start(directory.path(), "whole", 1), std::chrono::minutes(5)));
 
   int killed = 0;
