@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Makes cria from nothing: tokenizer, training, grades. Takes hours; may be stopped and started again.
-#   tools/make_cria.sh [OUT]     default: training/cria; the model is then in OUT/model
+# Trains cria as its recipe says, and grades it. Takes hours; may be stopped and started again.
+#   tools/make_cria.sh [OUT]     default: checkpoints/cria-new; the model is then in OUT/model
+# The tokenizer of models/cria is the one trained with; the first step makes it again and says if the world has changed
+# since, in which case the files in OUT/tokenizer are to be put into models/cria first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-out=${1:-training/cria}
+out=${1:-checkpoints/cria-new}
 herd=build/herd
 cmake --build build --target herd
 mkdir -p "$out"
@@ -12,9 +14,9 @@ if [ ! -e "$out/tokenizer/tokenizer.json" ]; then
     "$herd" gen --stage "$stage" --count 20000 --seed 77 --texts
   done >"$out/texts.jsonl"
   "$herd" train-tokenizer "$out/tokenizer" "$out/texts.jsonl" --field text --vocab-size 2048 --digits single
-  cmp "$out/tokenizer/tokenizer.json" models/cria/tokenizer.json ||
+  cmp -s "$out/tokenizer/tokenizer.json" models/cria/tokenizer.json ||
     echo "note: the tokenizer differs from the one in models/cria, because the generated world has changed since" >&2
 fi
 "$herd" train models/cria/recipe.toml --out "$out"
-"$herd" eval "$out/model" --limit 200 | tee "$out/scores.txt"
+"$herd" eval "$out/model" --limit 200 --markdown | tee "$out/scores.md"
 "$herd" eval "$out/model" --needles --limit 20 | tee "$out/needles.txt"

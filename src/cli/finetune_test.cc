@@ -59,6 +59,28 @@ TEST(Eval, GradesAsManyCasesAsAskedFor) {
   }
 }
 
+TEST(Eval, PrintsATableForCards) {
+  const Ran ran =
+      run_herd({"eval", cria, "chat", "--limit", "2", "--max-tokens", "8", "--markdown"});
+  EXPECT_EQ(ran.out.substr(0, ran.out.find('\n')),
+            "| task | right | standard error | cases | commonest answer alone |");
+  EXPECT_NE(ran.out.find("\n| chat | "), std::string::npos) << ran.out;
+}
+
+// What a tokenizer is trained on: every line one text, tool calls and definitions among them.
+TEST(Gen, PrintsTheTextsAlone) {
+  const Ran ran = run_herd({"gen", "--task", "tools", "--count", "3", "--texts"});
+  bool called = false;
+  for (std::size_t at = 0; at < ran.out.size();) {
+    const std::size_t end = ran.out.find('\n', at);
+    const auto line = parse_json(ran.out.substr(at, end - at));
+    ASSERT_TRUE(line && line->as_object().size() == 1) << ran.out.substr(at, end - at);
+    called |= line->at("text").as_string().starts_with("{\"name\": ");
+    at = end + 1;
+  }
+  EXPECT_TRUE(called) << ran.out;
+}
+
 TEST(Eval, NamesTheTasksThatExist) {
   const Ran ran = run_herd({"eval", cria, "storry"});
   EXPECT_EQ(ran.status, 2);

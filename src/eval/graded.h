@@ -32,7 +32,6 @@ struct Score {
   std::int64_t right = 0;
   std::int64_t cut_off = 0;       // answers that reached max_tokens
   std::int64_t majority = 0;      // cases that the commonest expected answer gets right
-  double expected_loss = 0;       // nats per token of the expected answer; 0 when not measured
   std::vector<Mistake> mistakes;  // the first few
 
   [[nodiscard]] double share() const;           // right / cases

@@ -10,7 +10,7 @@ namespace herd {
 
 void Tape::record(const Tensor& y, std::initializer_list<const void*> inputs, Back back) {
   if (std::ranges::none_of(inputs, [&](const void* input) { return wants(input); })) return;
-  wanted_.emplace(y.data, true);
+  wanted_.insert(y.data);
   entries_.push_back({y, std::move(back)});
 }
 

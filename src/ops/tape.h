@@ -9,6 +9,7 @@
 #include <functional>
 #include <initializer_list>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -42,7 +43,7 @@ class Tape {
   void share(const Tensor& x, const Tensor& dx) { contribute(x, dx, false); }
 
   // A value that gradients shall reach although no parameter leads to it.
-  void want(const Tensor& value) { wanted_.emplace(value.data, true); }
+  void want(const Tensor& value) { wanted_.insert(value.data); }
   // What has arrived for a value; empty if nothing did.
   [[nodiscard]] Tensor gradient(const Tensor& value) const;
 
@@ -66,7 +67,7 @@ class Tape {
   Context* ctx_;
   const Leaves* leaves_;
   std::vector<Entry> entries_;
-  std::unordered_map<const void*, bool> wanted_;
+  std::unordered_set<const void*> wanted_;
   std::unordered_map<const void*, Gradient> gradients_;
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <numbers>
 
+#include "base/hash.h"
 #include "base/rng.h"
 #include "nn/adapter.h"
 
@@ -61,12 +62,6 @@ class EachParameter final : public nn::ParameterVisitor {
   OnMatrix on_matrix_;
   OnVector on_vector_;
 };
-
-std::uint64_t hash_of(std::string_view name) {  // FNV-1a
-  std::uint64_t hash = 0xcbf29ce484222325ull;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-  return hash;
-}
 
 // Box and Muller's transform of two uniform numbers.
 float normal(std::uint64_t seed, std::uint64_t index, std::uint64_t stream) {
@@ -150,7 +145,7 @@ void initialize(const Parameters& parameters, const llama4::Config& config, std:
       case Role::adapter:
         break;
     }
-    const std::uint64_t stream = hash_of(parameter.name);
+    const std::uint64_t stream = fnv1a(parameter.name);
     for (std::size_t i = 0; i < weights.size(); ++i)
       weights[i] = static_cast<float>(deviation) * normal(seed, i, stream);
   }
@@ -164,7 +159,7 @@ void initialize_adapters(const Parameters& parameters, std::uint64_t seed) {
     const double bound = 1.0 / std::sqrt(static_cast<double>(parameter.fan_in()));
     for (std::size_t i = 0; i < weights.size(); ++i)
       weights[i] =
-          static_cast<float>(bound * (2.0 * uniform(seed, i, hash_of(parameter.name)) - 1.0));
+          static_cast<float>(bound * (2.0 * uniform(seed, i, fnv1a(parameter.name)) - 1.0));
   }
 }
 

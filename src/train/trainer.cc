@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/hash.h"
 #include "llama4/adapter.h"
 #include "llama4/load.h"
 #include "train/export.h"
@@ -21,11 +22,6 @@ constexpr std::uint64_t sample_bytes = 1 << 16, samples_per_file = 16;
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-std::uint64_t mixed(std::uint64_t hash, std::string_view text) {  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-  return hash;
 }
 
 // Names, sizes and some bytes of a checkpoint's files: enough to tell one from another, at any size.
@@ -154,9 +150,7 @@ Result<void> Trainer::write(DType dtype, const fs::path& out) {
 
 // What must not change under a training, unless somebody says so: checksums by name.
 std::map<std::string, std::string> Trainer::made_of() const {
-  const auto sum = [](std::string_view text) {
-    return fmt::format("{:016x}", mixed(0xcbf29ce484222325ull, text));
-  };
+  const auto sum = [](std::string_view text) { return fmt::format("{:016x}", fnv1a(text)); };
   std::map<std::string, std::string> out{{"recipe", sum(recipe_.text)}};
   for (const char* name : {"config.json", "tokenizer.json", "chat_template.jinja"})
     if (const auto text = read_file(model_directory() / name, 1 << 28)) out[name] = sum(*text);

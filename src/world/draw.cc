@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/hash.h"
 #include "base/rng.h"
 
 namespace herd::world {
@@ -13,13 +14,6 @@ std::uint64_t mixed(std::uint64_t x) {  // the finalizer of splitmix64
   x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
   return x ^ (x >> 31);
 }
-
-std::uint64_t fnv(std::uint64_t hash, std::string_view text) {
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
-  return hash;
-}
-
-constexpr std::uint64_t fnv_start = 0xCBF29CE484222325;
 
 bool is_slot_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
 
@@ -85,10 +79,10 @@ void append_pattern(Draw& draw, std::string& out, std::string_view pattern,
 
 }  // namespace
 
-std::uint64_t hash_of(std::string_view text) { return mixed(fnv(fnv_start, text)); }
+std::uint64_t hash_of(std::string_view text) { return mixed(fnv1a(text)); }
 
 Split split_of(std::string_view kind, std::string_view subject, int percent) {
-  const std::uint64_t hash = mixed(fnv(fnv(fnv(fnv_start, kind), ":"), subject));
+  const std::uint64_t hash = mixed(fnv1a(subject, fnv1a(":", fnv1a(kind))));
   return hash % 100 < static_cast<std::uint64_t>(percent) ? Split::held_out : Split::train;
 }
 
