@@ -52,8 +52,8 @@ Session::Session(const llama4::Model& model, Context& ctx, SessionOptions option
                  nn::KvCache cache)
     : model_(&model), ctx_(&ctx), options_(options), cache_(std::move(cache)) {}
 
-Result<std::span<const float>> Session::prefill(const Prompt& prompt, const Progress& progress,
-                                                std::stop_token stop) {
+Result<std::span<float>> Session::prefill(const Prompt& prompt, const Progress& progress,
+                                          std::stop_token stop) {
   HERD_TRY_VOID(fits(prompt));
   const auto& vision = model_->config().vision;
   std::vector<std::uint64_t> keys = keys_of(prompt, vision ? vision->tokens_per_tile() : 0);
@@ -64,7 +64,7 @@ Result<std::span<const float>> Session::prefill(const Prompt& prompt, const Prog
   const auto total = static_cast<std::int64_t>(prompt.tokens.size());
   Tensor logits;
   for (std::int64_t begin = reused_; begin < total;) {
-    if (stop.stop_requested()) return std::span<const float>{};
+    if (stop.stop_requested()) return std::span<float>{};
     const std::int64_t end = end_of_piece(begin, total);
     keys_.assign(keys.begin(), keys.begin() + end);
     logits = run_piece(prompt, seen, begin, end, false, end == total);
@@ -91,7 +91,7 @@ Result<void> Session::all_logits(const Prompt& prompt, const TakeLogits& take,
   return {};
 }
 
-Result<std::span<const float>> Session::step(std::int32_t token) {
+Result<std::span<float>> Session::step(std::int32_t token) {
   if (cache_.length() >= cache_.context())
     return fail(Code::context_length_exceeded, "the context of {} tokens is full",
                 cache_.context());

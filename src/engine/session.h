@@ -33,15 +33,15 @@ class Session {
   // Makes the cache hold exactly this prompt and gives the logits of its last token, [V], valid until the next call.
   // The longest common prefix with what the cache holds is reused as far as local layers allow.
   // Fails with context_length_exceeded; with `stop` requested, ends early with an empty span.
-  Result<std::span<const float>> prefill(const Prompt& prompt, const Progress& progress = {},
-                                         std::stop_token stop = {});
+  Result<std::span<float>> prefill(const Prompt& prompt, const Progress& progress = {},
+                                   std::stop_token stop = {});
 
   // The logits of every position, piece by piece. Starts from an empty cache.
   Result<void> all_logits(const Prompt& prompt, const TakeLogits& take,
                           const Progress& progress = {});
 
   // Appends one token; logits of what follows it, [V].
-  Result<std::span<const float>> step(std::int32_t token);
+  Result<std::span<float>> step(std::int32_t token);
 
   [[nodiscard]] std::int64_t length() const { return cache_.length(); }
   [[nodiscard]] std::int64_t context() const { return cache_.context(); }

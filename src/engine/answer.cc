@@ -1,0 +1,178 @@
+#include "engine/answer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+
+namespace herd::engine {
+namespace {
+
+// OpenAI's scale of logit_bias: its ends mean never and always.
+constexpr float bias_forbids = -100.0f, bias_forces = 100.0f;
+// More than any two logits lie apart, and still a finite number to add to them.
+constexpr float forced_lead = 1e6f;
+
+double per_second(std::int64_t tokens, double ms) {
+  return ms > 0 ? static_cast<double>(tokens) * 1000.0 / ms : 0.0;
+}
+
+}  // namespace
+
+Writer::Writer(const GenerateOptions& options, const text::Tokenizer& tokenizer,
+               std::span<const std::int32_t> prompt)
+    : options_(options),
+      prompt_(prompt.begin(), prompt.end()),
+      sampler_(options.sampling),
+      stops_(options.stop),
+      decoder_(tokenizer) {
+  answer_.prompt_tokens = static_cast<std::int64_t>(prompt.size());
+  if (options_.max_tokens <= 0) end(FinishReason::length);
+}
+
+Result<Drawn> Writer::draw(std::span<float> logits_V) {
+  Drawn drawn;
+  // Before the logits are changed; without the token, which is not known yet.
+  std::vector<float> own;
+  if (options_.top_logprobs >= 0) own.assign(logits_V.begin(), logits_V.end());
+  shape_logits(logits_V);
+  HERD_TRY(drawn.token, sampler_.sample(logits_V, prompt_, answer_.tokens));
+  if (options_.top_logprobs >= 0) drawn = logprobs_of(own, drawn.token, options_.top_logprobs);
+  return drawn;
+}
+
+void Writer::shape_logits(std::span<float> logits_V) const {
+  for (const auto& [token, bias] : options_.logit_bias) {
+    HERD_CHECK(token >= 0 && static_cast<std::size_t>(token) < logits_V.size(), "token {}", token);
+    float& logit = logits_V[static_cast<std::size_t>(token)];
+    if (std::isnan(logit)) continue;  // the sampler reports it
+    if (bias <= bias_forbids)
+      logit = -std::numeric_limits<float>::infinity();
+    else
+      logit += bias >= bias_forces ? forced_lead : bias;
+  }
+  if (options_.ignore_eos ||
+      static_cast<std::int64_t>(answer_.tokens.size()) >= options_.min_tokens)
+    return;
+  for (const std::int32_t token : options_.stop_tokens)
+    if (token >= 0 && static_cast<std::size_t>(token) < logits_V.size() &&
+        !std::isnan(logits_V[static_cast<std::size_t>(token)]))
+      logits_V[static_cast<std::size_t>(token)] = -std::numeric_limits<float>::infinity();
+}
+
+Writer::Written Writer::write(Drawn drawn) {
+  HERD_CHECK(!finished_, "the answer has ended");
+  Written written{
+      .event = {
+          .token = drawn.token, .text = {}, .logprob = drawn.logprob, .top = std::move(drawn.top)}};
+  if (!options_.ignore_eos &&
+      std::ranges::find(options_.stop_tokens, drawn.token) != options_.stop_tokens.end()) {
+    answer_.stop_token = drawn.token;
+    written.belongs = false;
+    end(FinishReason::stop);
+    return written;
+  }
+  answer_.tokens.push_back(drawn.token);
+  const auto tokens = static_cast<std::int64_t>(answer_.tokens.size());
+  std::string text = decoder_.push(drawn.token);
+  if (tokens >= options_.min_tokens) text = stops_.push(text);
+  answer_.text += text;
+  written.event.text = std::move(text);
+  if (stops_.found()) {
+    answer_.stop_string = stops_.which();
+    end(FinishReason::stop);
+  } else if (tokens >= options_.max_tokens) {
+    end(FinishReason::length);
+  }
+  return written;
+}
+
+void Writer::end(FinishReason reason) {
+  if (finished_) return;
+  finished_ = true;
+  answer_.finish_reason = reason;
+  if (stops_.found()) return;
+  answer_.tail = stops_.push(decoder_.finish());
+  if (!stops_.found()) answer_.tail += stops_.finish();
+  answer_.text += answer_.tail;
+}
+
+Answer Writer::take() {
+  HERD_CHECK(finished_, "the answer has not ended");
+  return std::move(answer_);
+}
+
+Drawn logprobs_of(std::span<const float> logits_V, std::int32_t token, std::int64_t top) {
+  Drawn drawn{.token = token, .logprob = 0, .top = {}};
+  if (top < 0) return drawn;
+  const float most = *std::ranges::max_element(logits_V);
+  double sum = 0;
+  for (const float logit : logits_V) sum += std::exp(static_cast<double>(logit - most));
+  const double log_sum = std::log(sum);
+  auto logprob = [&](std::int32_t id) {
+    return static_cast<double>(logits_V[static_cast<std::size_t>(id)] - most) - log_sum;
+  };
+  drawn.logprob = logprob(token);
+  if (top == 0) return drawn;
+  std::vector<std::int32_t> ids(logits_V.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(i);
+  const auto kept = std::min(top, static_cast<std::int64_t>(ids.size()));
+  std::ranges::partial_sort(ids, ids.begin() + kept, [&](std::int32_t a, std::int32_t b) {
+    const float x = logits_V[static_cast<std::size_t>(a)];
+    const float y = logits_V[static_cast<std::size_t>(b)];
+    return x != y ? x > y : a < b;
+  });
+  for (const std::int32_t id : std::span(ids).first(static_cast<std::size_t>(kept)))
+    drawn.top.push_back({id, logprob(id)});
+  return drawn;
+}
+
+double Answer::prefill_tps() const { return per_second(prompt_tokens - reused_tokens, prefill_ms); }
+
+// The first token comes from the prompt's own pass; the rest took the time.
+double Answer::decode_tps() const {
+  return per_second(static_cast<std::int64_t>(tokens.size()), decode_ms);
+}
+
+std::string_view name_of(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::cancelled:
+      return "cancelled";
+  }
+  return "";
+}
+
+std::string StopStrings::push(std::string_view text) {
+  held_ += text;
+  std::size_t end = std::string::npos;  // where the first stop string begins
+  for (std::size_t i = 0; i < strings_.size(); ++i) {
+    const std::size_t at = held_.find(strings_[i]);
+    if (at < end) {
+      end = at;
+      found_ = i;
+    }
+  }
+  if (found_) {
+    std::string out = held_.substr(0, end);
+    held_.clear();
+    return out;
+  }
+  // Hold back the longest tail that begins some stop string.
+  std::size_t keep = 0;
+  for (const std::string& stop : strings_)
+    for (std::size_t n = std::min(stop.size() - 1, held_.size()); n > keep; --n)
+      if (held_.ends_with(std::string_view(stop).substr(0, n))) keep = n;
+  std::string out = held_.substr(0, held_.size() - keep);
+  held_.erase(0, out.size());
+  return out;
+}
+
+std::string StopStrings::finish() { return std::exchange(held_, {}); }
+
+}  // namespace herd::engine
