@@ -14,15 +14,17 @@ set -eu
 #   ccache                                                 makes the second build quick
 #   libhwy-dev                                             portable SIMD (src/kernels/cpu)
 #   libfmt-dev libspdlog-dev libcli11-dev                  formatting, logging, command line
-#   libboost1.81-dev                                       Boost.JSON
+#   libboost1.81-dev                                       Boost.JSON, Asio and Beast
 #   libutf8proc-dev                                        Unicode classes (src/text)
 #   libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev  pictures (src/media)
 #   libedit-dev  line editing in the chat (src/cli/line_reader.cc)
 #   libtomlplusplus-dev                                    recipes (src/train/recipe.cc)
+#   libssl-dev                                             hashes of keys (src/server/keys.cc)
 #   zlib1g-dev                                             zip members of .pth files (src/checkpoint)
 #   libgtest-dev libgmock-dev libbenchmark-dev             tests and benchmarks
 packages="build-essential cmake ninja-build pkg-config python3 ccache libhwy-dev libfmt-dev libspdlog-dev libcli11-dev
-libboost1.81-dev libutf8proc-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev libedit-dev zlib1g-dev libtomlplusplus-dev libgtest-dev
+libboost1.81-dev libutf8proc-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev libedit-dev zlib1g-dev libssl-dev
+libtomlplusplus-dev libgtest-dev
 libgmock-dev libbenchmark-dev"
 dev_packages="clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev lld-19 python3-venv"
 

@@ -39,4 +39,25 @@ inline constexpr std::uint64_t jpeg_scans_max = 100;
 inline constexpr std::uint64_t image_tile_side_max = 1024;
 inline constexpr std::uint64_t image_tiles_max = 64;
 
+// HTTP.
+inline constexpr std::uint64_t http_request_line_bytes_max = 8 * 1024;
+inline constexpr std::uint64_t http_head_bytes_max = 32 * 1024;
+inline constexpr std::uint64_t http_headers_max = 100;
+inline constexpr std::uint64_t http_body_bytes_max = 8ull << 20;
+inline constexpr std::uint64_t http_media_body_bytes_max = 64ull << 20;
+inline constexpr std::uint64_t http_bodies_bytes_max = 512ull << 20;
+inline constexpr std::uint64_t http_connections_max = 1024;
+inline constexpr std::uint64_t http_backlog_bytes_max = 1ull << 20;
+
+// Requests for answers.
+inline constexpr std::uint64_t choices_max = 128;
+inline constexpr std::uint64_t stop_strings_max = 16;
+inline constexpr std::uint64_t stop_bytes_max = 256;
+inline constexpr std::uint64_t logit_bias_max = 1024;
+inline constexpr std::uint64_t top_logprobs_max = 20;
+inline constexpr std::uint64_t tools_max = 128;
+inline constexpr std::uint64_t messages_max = 4096;
+inline constexpr std::uint64_t prompts_max = 128;
+inline constexpr std::uint64_t api_keys_max = 10'000;
+
 }  // namespace herd::limits

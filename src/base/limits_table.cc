@@ -36,6 +36,23 @@ std::span<const LimitRow> limit_rows() {
       HERD_LIMIT(jpeg_scans_max, "scans of a progressive JPEG"),
       HERD_LIMIT(image_tile_side_max, "pixels of a tile's side"),
       HERD_LIMIT(image_tiles_max, "tiles of a picture"),
+      HERD_LIMIT(http_request_line_bytes_max, "bytes of an HTTP request line"),
+      HERD_LIMIT(http_head_bytes_max, "bytes of an HTTP request's head"),
+      HERD_LIMIT(http_headers_max, "headers of an HTTP request"),
+      HERD_LIMIT(http_body_bytes_max, "bytes of an HTTP request's body"),
+      HERD_LIMIT(http_media_body_bytes_max, "the same where it may carry pictures"),
+      HERD_LIMIT(http_bodies_bytes_max, "bytes of all bodies being read together"),
+      HERD_LIMIT(http_connections_max, "open connections"),
+      HERD_LIMIT(http_backlog_bytes_max, "bytes of an answer that its reader has not taken yet"),
+      HERD_LIMIT(choices_max, "answers to one request"),
+      HERD_LIMIT(stop_strings_max, "stop strings of a request"),
+      HERD_LIMIT(stop_bytes_max, "bytes of a stop string"),
+      HERD_LIMIT(logit_bias_max, "tokens of a request's logit_bias"),
+      HERD_LIMIT(top_logprobs_max, "alternatives listed for each token"),
+      HERD_LIMIT(tools_max, "tools of a request"),
+      HERD_LIMIT(messages_max, "messages of a request"),
+      HERD_LIMIT(prompts_max, "prompts of one request for completions"),
+      HERD_LIMIT(api_keys_max, "keys of a server"),
   };
 #undef HERD_LIMIT
   return rows;

@@ -1,0 +1,584 @@
+// Sockets by Boost.Asio, requests read by Boost.Beast's parser. One Connection for each socket and one Exchange for
+// each request on it; all of a connection's work runs on its strand, so that neither needs a lock.
+//
+// A read is always pending, also while an answer is made: that is how a client's leaving is noticed.
+#include "server/http_connection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "server/random_id.h"
+
+namespace herd::server {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t read_bytes = 8 * 1024;
+constexpr std::size_t ahead_bytes_max = 16 * 1024;  // of later requests, read while one is answered
+constexpr std::chrono::seconds linger{2};           // for the client to read a last answer
+constexpr std::string_view whole_line = "\r\n\r\n";
+
+class RealConnection;
+
+enum class State : std::uint8_t {
+  idle,       // nothing of a request is there
+  head,       // something is
+  body,       // its head was admitted
+  answering,  // it is with the handler
+  lingering,  // the last answer is written; what still comes is thrown away
+  closed,
+};
+
+// One request on a connection.
+class RealExchange final : public Exchange, public std::enable_shared_from_this<RealExchange> {
+ public:
+  // The connection is shared with its socket's operations; it drops its exchange when the answer is complete.
+  RealExchange(std::shared_ptr<RealConnection> connection, HttpRequest request)
+      : connection_(std::move(connection)), request_(std::move(request)) {}
+
+  [[nodiscard]] const HttpRequest& request() const override { return request_; }
+  void post(std::function<void()> work) override;
+  void respond(HttpResponse response) override;
+  void begin_stream(HttpResponse head, std::string idle_text) override;
+  void write(std::string_view bytes) override;
+  void end_stream() override;
+  void on_gone(std::function<void()> call) override;
+  [[nodiscard]] bool answered() const override { return answered_; }
+
+  void gone();
+  // The client says nothing more. An answer that takes time is given up, a quick one still written: who closes one
+  // direction behind a request may well be waiting for the other.
+  void hung_up();
+  // The client has waited long enough for a sign of life.
+  void keep_alive(Clock::time_point now);
+
+ private:
+  void complete();
+
+  std::shared_ptr<RealConnection> connection_;  // shared with its socket's operations
+  HttpRequest request_;
+  std::function<void()> on_gone_;
+  std::string idle_text_;
+  Clock::time_point last_write_;
+  bool answered_ = false;
+  bool streaming_ = false;
+  bool chunked_ = false;
+  bool over_ = false;  // complete, or the client is gone
+  bool gone_ = false;
+  bool hung_up_ = false;
+};
+
+class RealConnection final : public Connection,
+                             public std::enable_shared_from_this<RealConnection> {
+ public:
+  // `shared` is shared by the server and all of its connections.
+  RealConnection(tcp::socket socket, std::shared_ptr<Shared> shared, std::string peer)
+      : socket_(std::move(socket)), shared_(std::move(shared)), peer_(std::move(peer)) {
+    since_ = Clock::now();
+  }
+  RealConnection(const RealConnection&) = delete;
+  RealConnection& operator=(const RealConnection&) = delete;
+  ~RealConnection() override {
+    const std::lock_guard lock(shared_->mutex);
+    --shared_->open;
+    if (const auto found = shared_->by_address.find(peer_); --found->second == 0)
+      shared_->by_address.erase(found);
+    shared_->changed.notify_all();
+  }
+
+  void start() override {
+    on_strand([self = shared_from_this()] { self->read(); });
+  }
+
+  template <typename Work>
+  void on_strand(Work work) {
+    asio::post(socket_.get_executor(), std::move(work));
+  }
+
+  void tick(Clock::time_point now) override {
+    on_strand([self = shared_from_this(), now] { self->check_times(now); });
+  }
+
+  void check_times(Clock::time_point now) {
+    const HttpOptions& o = shared_->options;
+    const auto waited = now - since_;
+    switch (state_) {
+      case State::idle:
+        if (waited > o.idle_timeout || shared_->draining) close_now();
+        break;
+      case State::head:
+        if (waited > o.head_timeout) give_up("the request's head took longer than allowed");
+        break;
+      case State::body: {
+        const auto earned = std::chrono::seconds(body_bytes_ / 1024);
+        if (waited > o.body_grace + earned) give_up("the request's body came too slowly");
+        break;
+      }
+      case State::answering:
+        if (exchange_) exchange_->keep_alive(now);
+        break;
+      case State::lingering:
+        if (waited > linger && !writing_) close_now();
+        break;
+      case State::closed:
+        return;
+    }
+    if (writing_ && now - write_began_ > o.write_timeout) {
+      ++shared_->timeouts;
+      close_now();
+    }
+  }
+
+  void send(std::string_view bytes) {
+    if (state_ == State::closed) return;
+    out_ += bytes;
+    flush();
+  }
+  [[nodiscard]] std::uint64_t backlog() const { return out_.size(); }
+
+  // The head of an answer. `length` -1: in chunks, or until the connection ends.
+  void send_head(const HttpRequest& request, const HttpResponse& response, std::int64_t length) {
+    if (response.close || shared_->draining) last_ = true;
+    const bool chunked = length < 0 && http_1_1_;
+    if (length < 0 && !chunked) last_ = true;
+    std::string head =
+        fmt::format("HTTP/1.1 {} {}\r\nx-request-id: {}\r\nconnection: {}\r\n", response.status,
+                    reason_of(response.status), request.id, last_ ? "close" : "keep-alive");
+    for (const Header& header : response.headers)
+      head += fmt::format("{}: {}\r\n", header.name, header.value);
+    if (chunked) head += "transfer-encoding: chunked\r\n";
+    if (length >= 0) head += fmt::format("content-length: {}\r\n", length);
+    head += "\r\n";
+    send(head);
+  }
+
+  // The answer in hand is complete.
+  void next() {
+    exchange_.reset();
+    if (state_ == State::closed) return;
+    state_ = State::idle;
+    since_ = Clock::now();
+    body_bytes_ = 0;
+    --shared_->active;
+    if (last_) return end_when_written();
+    // Posted, so that a row of requests that are answered at once is not a recursion.
+    on_strand([self = shared_from_this()] { self->process(); });
+  }
+
+  void close() override {
+    on_strand([self = shared_from_this()] { self->close_now(); });
+  }
+
+  // On the strand, as all that follows.
+  void close_now() {
+    if (state_ == State::closed) return;
+    const State was = state_;
+    state_ = State::closed;
+    release_body();
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_both, ignored);
+    socket_.close(ignored);
+    if (was == State::answering) {
+      --shared_->active;
+      // May drop the last reference to the exchange, which holds this connection.
+      const auto exchange = std::move(exchange_);
+      if (exchange) exchange->gone();
+    }
+  }
+
+  [[nodiscard]] bool is_http_1_1() const { return http_1_1_; }
+  [[nodiscard]] const std::shared_ptr<Shared>& shared() const { return shared_; }  // shared by all
+
+ private:
+  void read() {
+    if (reading_ || ended_ || state_ == State::closed) return;
+    reading_ = true;
+    socket_.async_read_some(asio::buffer(chunk_),
+                            [self = shared_from_this()](error_code error, std::size_t bytes) {
+                              self->reading_ = false;
+                              self->took(error, bytes);
+                            });
+  }
+
+  void took(error_code error, std::size_t bytes) {
+    if (error == asio::error::eof && state_ != State::lingering) {
+      ended_ = true;
+      // Copied: it may be the last to hold this connection.
+      if (const auto exchange = exchange_; exchange && state_ == State::answering)
+        return exchange->hung_up();
+      return end_when_written();
+    }
+    if (error) return close_now();
+    if (state_ == State::lingering) return read();
+    in_.append(chunk_.data(), bytes);
+    process();
+  }
+
+  void process() {
+    if (state_ == State::idle && !in_.empty()) {
+      state_ = State::head;
+      since_ = Clock::now();
+    }
+    if (state_ == State::head && !read_head()) return;
+    if (state_ == State::body) read_body();
+    if (state_ == State::closed || state_ == State::lingering) return;
+    if (ended_ && state_ != State::answering) return end_when_written();
+    // Whoever sends request after request without reading answers is not read from for ever.
+    if (state_ == State::answering && in_.size() >= ahead_bytes_max) return;
+    read();
+  }
+
+  // False when this request is over already.
+  bool read_head() {
+    const std::size_t end = in_.find(whole_line);
+    if (end == std::string::npos) {
+      if (in_.size() > limits::http_head_bytes_max)
+        return refuse(431, "headers_too_large", "the head is longer than 32768 bytes");
+      // A request line without an end is refused before 32 KiB of it have come.
+      if (in_.find('\n') == std::string::npos &&
+          in_.size() > limits::http_request_line_bytes_max + 2)
+        return refuse(414, "uri_too_long", "the request line is longer than 8192 bytes");
+      if (ended_) {
+        end_when_written();
+        return false;
+      }
+      read();
+      return false;
+    }
+    const std::size_t size = end + whole_line.size();
+    if (size > limits::http_head_bytes_max)
+      return refuse(431, "headers_too_large", "the head is longer than 32768 bytes");
+    if (const auto fault = check_head(std::string_view(in_).substr(0, size)))
+      return refuse(fault->status, "malformed_request", std::string(fault->reason));
+    return parse_head(size);
+  }
+
+  bool parse_head(std::size_t size) {
+    parser_.emplace();
+    parser_->header_limit(limits::http_head_bytes_max);
+    parser_->body_limit(limits::http_media_body_bytes_max);
+    error_code error;
+    parser_->put(asio::buffer(in_.data(), size), error);
+    if (error == http::error::need_more) error = {};
+    in_.erase(0, size);
+    if (!error && !parser_->is_header_done()) error = http::error::bad_method;
+    request_ = {};
+    if (error == http::error::body_limit) {
+      fill_request();  // for its path, which decides how the answer looks
+      return too_large(limits::http_media_body_bytes_max);
+    }
+    if (error) return refuse(400, "malformed_request", error.message());
+    http_1_1_ = parser_->get().version() >= 11;
+    last_ = !parser_->keep_alive();
+    if (const char* fault = fill_request()) return refuse(400, "malformed_request", fault);
+    for (const char* name : {"authorization", "x-api-key"})
+      if (std::ranges::count(request_.headers, name, &Header::name) > 1)
+        return refuse(400, "duplicate_header", fmt::format("the header {} comes twice", name));
+    return admit();
+  }
+
+  // Everything of the head that later code may see. Gives what is wrong with it.
+  const char* fill_request() {
+    const auto& head = parser_->get();
+    request_.id = random_id("req_");
+    request_.peer = peer_;
+    request_.method = std::string(head.method_string());
+    for (const auto& field : head) {
+      std::string name(field.name_string());
+      std::ranges::transform(name, name.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      });
+      request_.headers.push_back({std::move(name), std::string(field.value())});
+    }
+    for (const char* name : {"host", "content-length", "content-type", "transfer-encoding"})
+      if (std::ranges::count(request_.headers, name, &Header::name) > 1)
+        return "a header that may stand once comes twice";
+    if (request_.header("content-length") != nullptr &&
+        request_.header("transfer-encoding") != nullptr)
+      return "both Content-Length and Transfer-Encoding";
+    if (request_.header("transfer-encoding") != nullptr && !parser_->chunked())
+      return "a transfer encoding other than chunked";
+    if (http_1_1_ && request_.header("host") == nullptr) return "no Host header";
+    if (head.version() != 10 && head.version() != 11) return "not HTTP/1.1 or HTTP/1.0";
+    const std::string target(head.target());
+    if (!target.starts_with('/')) return "the target does not begin with '/'";
+    const std::size_t mark = target.find_first_of("?#");
+    const auto path = percent_decoded(std::string_view(target).substr(0, mark));
+    if (!path) return "the target is not properly percent-encoded";
+    request_.path = *path;
+    if (mark != std::string::npos) request_.query = target.substr(mark + 1);
+    return nullptr;
+  }
+
+  bool admit() {
+    std::uint64_t body_max = 0;
+    if (auto refusal = shared_->handler->admit(request_, body_max)) {
+      // Its body, if there is one, is not worth reading: the connection ends.
+      if (!parser_->is_done()) refusal->close = true;
+      answer_at_once(std::move(*refusal));
+      return false;
+    }
+    if (const auto length = parser_->content_length(); length && *length > body_max)
+      return too_large(body_max);
+    body_max_ = body_max;
+    state_ = State::body;
+    since_ = Clock::now();
+    if (const std::string* expect = request_.header("expect")) {
+      if (*expect != "100-continue")
+        return refuse(417, "unsupported_expectation", "only 'Expect: 100-continue' is understood");
+      if (!parser_->is_done()) send("HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    return true;
+  }
+
+  void read_body() {
+    while (!parser_->is_done() && !in_.empty()) {
+      error_code error;
+      const std::size_t used = parser_->put(asio::buffer(in_), error);
+      in_.erase(0, used);
+      count_body(used);
+      if (body_bytes_ > 8 * body_max_ + read_bytes || parser_->get().body().size() > body_max_) {
+        too_large(body_max_);
+        return;
+      }
+      if (shared_->body_bytes > limits::http_bodies_bytes_max) {
+        refuse(503, "engine_overloaded", "too many large requests at once");
+        return;
+      }
+      if (error == http::error::need_more) {
+        if (in_.size() > ahead_bytes_max)
+          refuse(400, "malformed_request", "a chunk's head is too long");
+        break;
+      }
+      if (error == http::error::body_limit) {
+        too_large(limits::http_media_body_bytes_max);
+        return;
+      }
+      if (error) {
+        refuse(400, "malformed_request", error.message());
+        return;
+      }
+    }
+    if (state_ == State::body && parser_->is_done()) dispatch();
+  }
+
+  void count_body(std::uint64_t bytes) {
+    body_bytes_ += bytes;
+    shared_->body_bytes += bytes;
+    counted_ += bytes;
+  }
+  void release_body() {
+    shared_->body_bytes -= counted_;
+    counted_ = 0;
+  }
+
+  void dispatch() {
+    request_.body = std::move(parser_->get().body());
+    parser_.reset();
+    release_body();
+    begin_answering();
+    asio::post(*shared_->workers,
+               [exchange = exchange_, handler = shared_->handler] { handler->handle(exchange); });
+  }
+
+  void begin_answering() {
+    state_ = State::answering;
+    ++shared_->active;
+    // Shared by this connection and whoever answers.
+    exchange_ = std::make_shared<RealExchange>(shared_from_this(), std::move(request_));
+  }
+
+  void answer_at_once(HttpResponse response) {
+    parser_.reset();
+    release_body();
+    begin_answering();
+    exchange_->respond(std::move(response));
+  }
+
+  bool too_large(std::uint64_t limit) {
+    return refuse(413, "body_too_large",
+                  fmt::format("the body is larger than {} bytes, the limit here", limit));
+  }
+
+  // Answers and ends the connection: after a malformed request nobody knows where the next one begins.
+  bool refuse(int status, std::string_view code, std::string message) {
+    if (status != 413 && status != 503) ++shared_->malformed;
+    if (request_.id.empty()) request_.id = random_id("req_");
+    last_ = true;
+    HttpResponse response = shared_->handler->refusal(request_, status, code, std::move(message));
+    response.close = true;
+    in_.clear();
+    answer_at_once(std::move(response));
+    return false;
+  }
+
+  void give_up(std::string message) {
+    ++shared_->timeouts;
+    refuse(408, "request_timeout", std::move(message));
+  }
+
+  void end_when_written() {
+    state_ = State::lingering;
+    since_ = Clock::now();
+    ending_ = true;
+    flush();
+  }
+
+  void flush() {
+    if (writing_ || state_ == State::closed) return;
+    if (out_.empty()) {
+      if (ending_) finish_writing();
+      return;
+    }
+    writing_ = true;
+    write_began_ = Clock::now();
+    sending_.clear();
+    std::swap(sending_, out_);
+    write_some(0);
+  }
+
+  // Piece by piece, so that a slow client that does take something is not taken for one that takes nothing.
+  void write_some(std::size_t from) {
+    socket_.async_write_some(
+        asio::buffer(sending_.data() + from, sending_.size() - from),
+        [self = shared_from_this(), from](error_code error, std::size_t bytes) {
+          if (error) return self->close_now();
+          self->write_began_ = Clock::now();
+          if (from + bytes < self->sending_.size()) return self->write_some(from + bytes);
+          self->writing_ = false;
+          if (self->sending_.capacity() > 64 * 1024) self->sending_ = {};
+          self->flush();
+        });
+  }
+
+  // The last answer is out. The client may still be sending: a close now would reach it before the answer.
+  void finish_writing() {
+    ending_ = false;
+    if (ended_) return close_now();
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    since_ = Clock::now();
+    read();
+  }
+
+  tcp::socket socket_;
+  std::shared_ptr<Shared> shared_;  // shared with the server and all other connections
+  std::string peer_;
+  State state_ = State::idle;
+  Clock::time_point since_;  // when the state began
+  std::array<char, read_bytes> chunk_;
+  std::string in_;       // read and not yet understood
+  std::string out_;      // to be written next
+  std::string sending_;  // being written
+  Clock::time_point write_began_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  HttpRequest request_;
+  std::shared_ptr<RealExchange> exchange_;  // shared with whoever answers
+  std::uint64_t body_max_ = 0;
+  std::uint64_t body_bytes_ = 0;
+  std::uint64_t counted_ = 0;  // of body_bytes_, in the sum of all
+  bool reading_ = false;
+  bool ended_ = false;  // the client has closed its direction
+  bool writing_ = false;
+  bool http_1_1_ = true;
+  bool last_ = false;    // the connection ends after this answer
+  bool ending_ = false;  // ... and that answer is in out_
+};
+
+void RealExchange::post(std::function<void()> work) {
+  connection_->on_strand([self = shared_from_this(), work = std::move(work)] { work(); });
+}
+
+void RealExchange::respond(HttpResponse response) {
+  if (answered_ || over_) return;
+  answered_ = true;
+  const bool bodyless = request_.method == "HEAD" || response.status == 204;
+  connection_->send_head(request_, response, static_cast<std::int64_t>(response.body.size()));
+  if (!bodyless) connection_->send(response.body);
+  complete();
+}
+
+void RealExchange::begin_stream(HttpResponse head, std::string idle_text) {
+  if (answered_ || over_) return;
+  answered_ = streaming_ = true;
+  chunked_ = connection_->is_http_1_1();
+  idle_text_ = std::move(idle_text);
+  last_write_ = Clock::now();
+  connection_->send_head(request_, head, -1);
+}
+
+void RealExchange::write(std::string_view bytes) {
+  if (!streaming_ || over_ || bytes.empty()) return;
+  last_write_ = Clock::now();
+  if (chunked_) {
+    connection_->send(fmt::format("{:x}\r\n", bytes.size()));
+    connection_->send(bytes);
+    connection_->send("\r\n");
+  } else {
+    connection_->send(bytes);
+  }
+  if (connection_->backlog() > limits::http_backlog_bytes_max) {
+    ++connection_->shared()->timeouts;
+    connection_->close_now();
+  }
+}
+
+void RealExchange::end_stream() {
+  if (!streaming_ || over_) return;
+  if (chunked_) connection_->send("0\r\n\r\n");
+  complete();
+}
+
+void RealExchange::complete() {
+  over_ = true;
+  on_gone_ = nullptr;
+  // The connection lets go of this exchange, which may hold the connection alone.
+  const auto self = shared_from_this();
+  connection_->next();
+}
+
+void RealExchange::on_gone(std::function<void()> call) {
+  if (gone_) return call();
+  if (over_) return;
+  on_gone_ = std::move(call);
+  if (hung_up_) connection_->close_now();
+}
+
+void RealExchange::hung_up() {
+  hung_up_ = true;
+  if (on_gone_) connection_->close_now();
+}
+
+void RealExchange::gone() {
+  over_ = gone_ = true;
+  if (const auto call = std::move(on_gone_)) call();
+}
+
+void RealExchange::keep_alive(Clock::time_point now) {
+  if (streaming_ && !over_ && !idle_text_.empty() &&
+      now - last_write_ > connection_->shared()->options.keepalive)
+    write(std::string(idle_text_));
+}
+
+}  // namespace
+
+// Shared: see the header.
+std::shared_ptr<Connection> make_connection(tcp::socket socket, std::shared_ptr<Shared> shared,
+                                            std::string peer) {
+  // Shared by its own operations and its exchanges.
+  return std::make_shared<RealConnection>(std::move(socket), std::move(shared), std::move(peer));
+}
+
+}  // namespace herd::server

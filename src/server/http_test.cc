@@ -1,0 +1,312 @@
+#include "server/http.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "server/testing/raw_client.h"
+
+namespace herd::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+// /echo gives the body back, /slow answers when told to, /stream sends what it is told to send.
+class Handler final : public HttpHandler {
+ public:
+  std::optional<HttpResponse> admit(HttpRequest& head, std::uint64_t& body_bytes_max) override {
+    body_bytes_max = 1000;
+    if (head.path == "/forbidden") return HttpResponse{.status = 403, .body = "no"};
+    return std::nullopt;
+  }
+  void handle(std::shared_ptr<Exchange> exchange) override {  // shared with the connection
+    const HttpRequest& request = exchange->request();
+    if (request.path == "/slow" || request.path == "/stream") {
+      exchange->post([this, exchange] {
+        if (exchange->request().path == "/stream") exchange->begin_stream({}, ": idle\n\n");
+        exchange->on_gone([this] { ++gone; });
+        const std::lock_guard lock(mutex);
+        held = exchange;
+        ++arrived;
+      });
+      return;
+    }
+    exchange->post([exchange] {
+      exchange->respond({.body = exchange->request().path + " " + exchange->request().body});
+    });
+  }
+  HttpResponse refusal(const HttpRequest&, int status, std::string_view code,
+                       std::string message) override {
+    return {.status = status, .body = fmt::format("{}: {}", code, message)};
+  }
+
+  void wait_for_arrival() const {
+    while (arrived == 0) std::this_thread::sleep_for(milliseconds(1));
+  }
+  template <typename Work>
+  void with_held(Work work) {
+    const std::lock_guard lock(mutex);
+    held->post([exchange = held, work] { work(*exchange); });
+  }
+  void let_go() {
+    const std::lock_guard lock(mutex);
+    held.reset();
+  }
+
+  std::atomic<int> gone = 0, arrived = 0;
+  std::mutex mutex;
+  std::shared_ptr<Exchange> held;  // shared with the connection
+};
+
+class Http : public ::testing::Test {
+ protected:
+  void start(HttpOptions options = {}) {
+    options.port = 0;
+    auto started = HttpServer::start(options, handler_);
+    ASSERT_TRUE(started.has_value()) << to_string(started.error());
+    server_ = std::move(*started);
+  }
+  [[nodiscard]] Received once(std::string_view request) const {
+    RawClient client(server_->port());
+    EXPECT_TRUE(client.send(request));
+    return client.receive();
+  }
+  bool within(milliseconds time, const std::function<bool()>& holds) const {
+    for (const auto end = std::chrono::steady_clock::now() + time;
+         std::chrono::steady_clock::now() < end;)
+      if (holds())
+        return true;
+      else
+        std::this_thread::sleep_for(milliseconds(5));
+    return holds();
+  }
+
+  Handler handler_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+constexpr std::string_view get = "GET /a%2Fb?x=1 HTTP/1.1\r\nHost: x\r\n\r\n";
+
+std::string post_of(std::string_view path, std::string_view body) {
+  return fmt::format("POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}", path,
+                     body.size(), body);
+}
+
+TEST_F(Http, AnswersSeveralRequestsOnOneConnection) {
+  start();
+  RawClient client(server_->port());
+  client.send(get);
+  Received got = client.receive();
+  EXPECT_EQ(got.status, 200);
+  EXPECT_EQ(got.body, "/a/b ");
+  EXPECT_EQ(got.header("x-request-id").size(), 36u);
+  EXPECT_EQ(got.header("connection"), "keep-alive");
+  // Two at once, the first one's body in pieces.
+  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+  client.send("cde");
+  client.send(get);
+  EXPECT_EQ(client.receive().body, "/echo abcde");
+  EXPECT_EQ(client.receive().body, "/a/b ");
+  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  client.send("2;x=y\r\nde\r\n0\r\n\r\n");
+  EXPECT_EQ(client.receive().body, "/echo abcde");
+  client.send(
+      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_THAT(client.read_until("\r\n\r\n"), ::testing::HasSubstr("HTTP/1.1 100 Continue"));
+  client.send("hi");
+  EXPECT_EQ(client.receive().body, "/echo hi");
+  client.send("GET /x HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(client.receive().header("connection"), "close");
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(Http, AnswersWhoClosesItsDirectionBehindTheRequest) {
+  start();
+  RawClient client(server_->port());
+  client.send(std::string(get) + std::string(get));
+  client.half_close();
+  EXPECT_EQ(client.receive().body, "/a/b ");
+  EXPECT_EQ(client.receive().body, "/a/b ");
+  EXPECT_TRUE(client.closed());
+}
+
+// A39, D1, D2, D3, A24, A36: each is refused with its own status, and the connection ends.
+TEST_F(Http, RefusesWhatIsAmbiguousOrTooLarge) {
+  start();
+  const auto headers = [](std::uint64_t n) {
+    std::string lines;
+    for (std::uint64_t i = 0; i < n; ++i) lines += fmt::format("h{}: 1\r\n", i);
+    return lines;
+  };
+  const std::string start_line = "POST /echo HTTP/1.1\r\nHost: x\r\n";
+  const struct {
+    std::string request;
+    int status;
+  } cases[] = {
+      {start_line + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {start_line + "Content-Length: 2\r\nContent-Length: 2\r\n\r\nab", 400},
+      {start_line + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nab", 400},
+      {start_line + "Content-Length: -1\r\n\r\n", 400},
+      {start_line + "Content-Length: 1x\r\n\r\n", 400},
+      {start_line + "Transfer-Encoding: gzip, chunked\r\nTransfer-Encoding: x\r\n\r\n", 400},
+      {start_line + "Transfer-Encoding: identity\r\n\r\n", 400},
+      {"GET / HTTP/1.1\nHost: x\n\n\r\n\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400},
+      {std::string("GET / HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n", 37), 400},
+      {"GET / HTTP/1.1\r\n\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400},
+      {"GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+      {"GET /%0a HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+      {"GET /%4 HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n", 400},
+      {"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 400},
+      {"nonsense\r\n\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400},
+      {"GET /" + std::string(8200, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n", 414},
+      {"GET /" + std::string(9000, 'a'), 414},
+      {"GET / HTTP/1.1\r\nHost: x\r\n" + headers(limits::http_headers_max) + "\r\n", 431},
+      {"GET / HTTP/1.1\r\nHost: x\r\nA: " + std::string(limits::http_head_bytes_max, 'a') +
+           "\r\n\r\n",
+       431},
+      {start_line + "Content-Length: 1001\r\n\r\n", 413},
+      {start_line + "Content-Length: 99999999999\r\n\r\n", 413},
+      {start_line + "Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + std::string(1001, 'a') + "\r\n",
+       413},
+      {start_line + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400},
+      {start_line + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(20'000, 'a'), 400},
+      {start_line + "Content-Length: 2\r\nExpect: magic\r\n\r\n", 417},
+  };
+  for (const auto& each : cases) {
+    RawClient client(server_->port());
+    client.send(each.request);
+    const Received got = client.receive();
+    EXPECT_EQ(got.status, each.status) << each.request.substr(0, 100) << "\n" << got.body;
+    EXPECT_EQ(got.header("connection"), "close") << each.request.substr(0, 100);
+    EXPECT_TRUE(client.closed()) << each.request.substr(0, 100);
+  }
+  EXPECT_EQ(
+      once("GET / HTTP/1.1\r\nHost: x\r\n" + headers(limits::http_headers_max - 1) + "\r\n").status,
+      200);
+  EXPECT_EQ(once(post_of("/echo", std::string(1000, 'a'))).status, 200);
+}
+
+TEST_F(Http, AnswersBeforeTheBodyWhoMayNotEnter) {
+  start();
+  RawClient client(server_->port());
+  client.send("POST /forbidden HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 403);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(Http, StreamsInChunksAndKeepsTheLineAlive) {
+  start({.keepalive = milliseconds(60), .tick = milliseconds(20)});
+  RawClient client(server_->port());
+  client.send(post_of("/stream", ""));
+  handler_.wait_for_arrival();
+  EXPECT_THAT(client.read_until(": idle"), ::testing::HasSubstr("8\r\n: idle"));
+  handler_.with_held([](Exchange& exchange) {
+    exchange.write("data: 1\n\n");
+    exchange.end_stream();
+    exchange.write("never");
+  });
+  const Received got = client.receive();
+  EXPECT_TRUE(got.body.starts_with(": idle\n\n")) << got.body;
+  EXPECT_TRUE(got.body.ends_with("data: 1\n\n")) << got.body;
+  client.send(get);
+  EXPECT_EQ(client.receive().status, 200);
+  handler_.let_go();
+}
+
+// F1: also of a request that is only waiting for its answer.
+TEST_F(Http, NoticesThatTheClientIsGone) {
+  start();
+  for (const char* path : {"/slow", "/stream"})
+    for (const bool reset : {false, true}) {
+      handler_.arrived = handler_.gone = 0;
+      RawClient client(server_->port());
+      client.send(post_of(path, ""));
+      handler_.wait_for_arrival();
+      EXPECT_EQ(handler_.gone, 0);
+      reset ? client.reset() : client.close();
+      EXPECT_TRUE(within(milliseconds(2000), [&] { return handler_.gone == 1; })) << path << reset;
+      handler_.let_go();
+      EXPECT_TRUE(within(milliseconds(2000), [&] { return server_->state().connections == 0; }));
+      EXPECT_EQ(server_->state().active, 0u);
+    }
+}
+
+// D8.
+TEST_F(Http, EndsConnectionsThatAreSlow) {
+  start({.head_timeout = milliseconds(100),
+         .body_grace = milliseconds(100),
+         .idle_timeout = milliseconds(100),
+         .tick = milliseconds(10)});
+  RawClient idle(server_->port());
+  RawClient head(server_->port());
+  RawClient body(server_->port());
+  head.send("GET / HTTP/1.1\r\n");
+  body.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab");
+  EXPECT_EQ(head.receive(2000).status, 408);
+  EXPECT_EQ(body.receive(2000).status, 408);
+  EXPECT_TRUE(idle.closed(2000));
+  EXPECT_EQ(server_->state().timeouts, 2u);
+}
+
+TEST_F(Http, EndsStreamsThatNobodyReads) {
+  start({.write_timeout = milliseconds(200), .tick = milliseconds(20)});
+  RawClient client(server_->port());
+  client.send(post_of("/stream", ""));
+  handler_.wait_for_arrival();
+  for (int i = 0; i < 20'000 && handler_.gone == 0; ++i)
+    handler_.with_held([](Exchange& exchange) { exchange.write(std::string(1000, 'x')); });
+  EXPECT_TRUE(within(milliseconds(3000), [&] { return handler_.gone == 1; }));
+  handler_.let_go();
+  EXPECT_TRUE(within(milliseconds(2000), [&] { return server_->state().connections == 0; }));
+}
+
+TEST_F(Http, DrainsWhatHasBegunAndNothingElse) {
+  start({.tick = milliseconds(10)});
+  RawClient idle(server_->port());
+  RawClient busy(server_->port());
+  busy.send(post_of("/slow", ""));
+  handler_.wait_for_arrival();
+  std::thread answering([&] {
+    std::this_thread::sleep_for(milliseconds(200));
+    handler_.with_held([](Exchange& exchange) { exchange.respond({.body = "done"}); });
+    handler_.let_go();
+  });
+  EXPECT_TRUE(server_->drain(milliseconds(5000)));
+  answering.join();
+  const Received got = busy.receive();
+  EXPECT_EQ(got.body, "done");
+  EXPECT_EQ(got.header("connection"), "close");
+  EXPECT_TRUE(idle.closed());
+  EXPECT_FALSE(RawClient(server_->port()).connected());
+}
+
+TEST_F(Http, TurnsAwayWhoIsOneTooMany) {
+  start({.connections_max = 2});
+  RawClient one(server_->port());
+  RawClient two(server_->port());
+  one.send(get);
+  two.send(get);
+  EXPECT_EQ(one.receive().status, 200);
+  EXPECT_EQ(two.receive().status, 200);
+  RawClient three(server_->port());
+  EXPECT_TRUE(three.closed(2000));
+  EXPECT_EQ(server_->state().refused, 1u);
+}
+
+// C43.
+TEST_F(Http, SaysThatAnAddressIsTaken) {
+  start();
+  const auto second = HttpServer::start({.port = server_->port()}, handler_);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().code, Code::address_in_use);
+}
+
+}  // namespace
+}  // namespace herd::server
