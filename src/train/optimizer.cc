@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "train/muon.h"
+
 namespace herd::train {
 
 double Optimizer::gradient_length(Context& ctx, const Parameters& parameters) {
@@ -21,7 +23,14 @@ void Optimizer::step(Context& ctx, const Parameters& parameters, double height, 
   };
   const bool too_long = options_.clip > 0 && length > options_.clip;
   const float factor = too_long ? static_cast<float>(options_.clip / (length + 1e-6)) : 1.0f;
+  if (options_.muon)
+    Muon::step(ctx, parameters,
+               {.rate = static_cast<float>(height * options_.rate),
+                .momentum = static_cast<float>(options_.muon_momentum),
+                .decay = static_cast<float>(options_.decay),
+                .factor = factor});
   for (const Parameter& parameter : parameters.list()) {
+    if (options_.muon && Muon::takes(parameter)) continue;
     const bool is_matrix = parameter.role == Role::hidden || parameter.role == Role::output ||
                            parameter.role == Role::router || parameter.role == Role::head;
     ctx.kernels.adamw(

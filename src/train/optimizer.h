@@ -1,4 +1,5 @@
-// AdamW over all parameters, with a global limit on the gradient's length. Rates differ by what a parameter is.
+// AdamW over all parameters, or Muon for matrices between hidden values and AdamW for the rest; with a global limit on
+// the gradient's length. Rates differ by what a parameter is.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,8 @@ struct OptimizerOptions {
   double decay = 0.1;
   bool decay_all = false;
   double clip = 1.0;
+  bool muon = false;
+  double muon_momentum = 0.95;
 
   static constexpr auto fields() {
     using O = OptimizerOptions;
@@ -38,7 +41,9 @@ struct OptimizerOptions {
         option("decay", &O::decay, "of matrices towards zero, times the rate", Range{0, 10}),
         option("decay_all", &O::decay_all, "of embeddings, norms and biases too, as PyTorch does"),
         option("clip", &O::clip, "longest gradient of all parameters together; 0: any",
-               Range{0, 1e9}));
+               Range{0, 1e9}),
+        option("muon", &O::muon, "Muon instead of AdamW for matrices between hidden values"),
+        option("muon_momentum", &O::muon_momentum, "its memory of the gradient", Range{0, 0.9999}));
   }
 };
 
