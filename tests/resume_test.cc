@@ -40,8 +40,9 @@ void write_training(const fs::path& directory, int steps) {
   ASSERT_TRUE(write_file(directory / "config.json", std::string_view(written)));
   const std::string recipe = fmt::format(
       "checkpoint_minutes = 0\nheld_out_tokens = 0\npiece_tokens = 256\nseed = 3\n"
-      "[[stage]]\ntasks = [\"story_questions\", \"shapes\"]\ntokens = {}\nstep_tokens = 400\n"
-      "items_max = 3\nwarmup_tokens = 1000\nrate_end = 0.1\n",
+      "[[stage]]\ntokens = {}\nstep_tokens = 400\nwarmup_tokens = 1000\nrate_end = 0.1\n"
+      "[[stage.source]]\ntasks = [\"story_questions\", \"shapes\"]\nitems_max = 3\n"
+      "[[stage.source]]\nshare = 0.5\nworld = \"sft\"\n",
       steps * 500);
   ASSERT_TRUE(write_file(directory / "recipe.toml", std::string_view(recipe)));
 }

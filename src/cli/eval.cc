@@ -88,7 +88,7 @@ Result<std::vector<const world::Task*>> tasks_named(const std::vector<std::strin
     const world::Task* task = world::find_task(name);
     if (task == nullptr)
       return fail_with_hint(Code::usage, fmt::format("there is no task \"{}\"", name),
-                            "herd gen --list names all tasks");
+                            world::task_hint(name));
     tasks.push_back(task);
   }
   return tasks;

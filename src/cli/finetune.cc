@@ -70,9 +70,9 @@ train::Recipe recipe_of(const FinetuneOptions& options, const llama4::AdapterOpt
                       .decay_all = lora && options.decay > 0};
   recipe.balance = {.pull = 0, .z_pull = 0};
   if (lora) recipe.adapter = adapter;
-  train::StageOptions& stage = recipe.stages.emplace_back();
+  train::Stage& stage = recipe.stages.emplace_back();
   stage.name = "finetune";
-  stage.jsonl = fs::absolute(options.data);
+  stage.sources.push_back({.jsonl = fs::absolute(options.data)});
   stage.step_tokens = options.batch_tokens;
   stage.length_max = std::min(options.length_max, context);
   stage.prompt_weight = options.prompt_weight;

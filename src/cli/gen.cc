@@ -154,10 +154,10 @@ Result<void> check_names(const GenOptions& options, const world::Task* task,
                           "herd gen --list names them");
   if (options.task && task == nullptr)
     return fail_with_hint(Code::usage, fmt::format("herd gen: no task \"{}\"", *options.task),
-                          "herd gen --list names them");
+                          world::task_hint(*options.task));
   if (options.stage && stage == nullptr)
     return fail_with_hint(Code::usage, fmt::format("herd gen: no stage \"{}\"", *options.stage),
-                          "pretrain, mid or sft");
+                          world::stage_hint(*options.stage));
   return {};
 }
 
@@ -183,10 +183,11 @@ Result<int> gen(Arguments arguments) {
   world::Sizes sizes = stage != nullptr ? stage->sizes : world::Sizes{};
   sizes.items = static_cast<int>(options.items);
   sizes.bytes = static_cast<int>(options.bytes);
+  std::optional<world::Mixture> mixture;
+  if (stage != nullptr) mixture.emplace(*stage, sizes);
   for (std::uint64_t i = options.from; i - options.from < options.count; ++i) {
-    const world::Sample sample = stage != nullptr
-                                     ? world::make_sample(*stage, options.seed, i, split, sizes)
-                                     : world::make_sample(*task, options.seed, i, split, sizes);
+    const world::Sample sample = mixture ? mixture->make_sample(options.seed, i, split)
+                                         : world::make_sample(*task, options.seed, i, split, sizes);
     if (options.pictures) HERD_TRY_VOID(write_pictures(*options.pictures, sample, i));
     if (!options.texts) {
       HERD_TRY_VOID(print(text::python_json(line_of(sample, i)) + "\n"));

@@ -41,6 +41,59 @@ Result<void> set(Options& options, const json::value& value, std::string_view wh
   return {};
 }
 
+// A stage's own keys, and those of its sources: as tables, or of a single one beside the stage's.
+Result<void> set_stage(Stage& stage, const json::value& value) {
+  if (!value.is_object()) return fail(Code::recipe_invalid, "stage: wanted a table");
+  json::object keys = value.as_object();
+  json::value sources;
+  if (const auto* found = keys.if_contains("source")) sources = *found;
+  keys.erase("source");
+  SourceOptions beside;
+  std::vector<OptionRow> rows = option_rows<StageOptions>(stage);
+  for (const OptionRow& row : option_rows(beside))
+    if (row.name != "share") rows.push_back(row);
+  auto done = set_options(rows, keys);
+  if (!done)
+    return std::unexpected(std::move(done).error().in(fmt::format("stage \"{}\"", stage.name)));
+  const bool has_beside = !same_options(beside, SourceOptions{});
+  if (sources.is_null() || has_beside) stage.sources.push_back(std::move(beside));
+  if (sources.is_null()) return {};
+  if (has_beside || !sources.is_array())
+    return fail(Code::recipe_invalid,
+                "stage \"{}\": a source is either its [[stage.source]] tables or its own keys",
+                stage.name);
+  for (const json::value& source : sources.as_array()) {
+    SourceOptions& options = stage.sources.emplace_back();
+    HERD_TRY_VOID(set(options, source,
+                      fmt::format("stage \"{}\", source {}", stage.name, stage.sources.size())));
+  }
+  return {};
+}
+
+// What is wrong with a source, or nothing.
+std::string fault_of(const SourceOptions& source) {
+  const int kinds =
+      int{!source.world.empty()} + int{!source.tasks.empty()} + int{!source.jsonl.empty()};
+  if (kinds != 1) return "give exactly one of world, tasks and jsonl as what it is made of";
+  if (source.is_file() && (source.items_max || source.bytes_max))
+    return "items_max and bytes_max are for what is generated: world and tasks";
+  return {};
+}
+
+Result<void> check_sources(const Stage& stage) {
+  for (std::size_t i = 0; i < stage.sources.size(); ++i)
+    if (const std::string fault = fault_of(stage.sources[i]); !fault.empty())
+      return fail(Code::recipe_invalid, "source {}: {}", i + 1, fault);
+  const bool by_epochs =
+      stage.epochs > 0 && stage.sources.size() == 1 && stage.sources[0].is_file();
+  if (stage.epochs > 0 && !by_epochs)
+    return fail(Code::recipe_invalid,
+                "epochs are of a single file; these are {} sources{}: say tokens instead",
+                stage.sources.size(), stage.sources.size() == 1 ? ", generated without end" : "");
+  if (stage.tokens < 1 && !by_epochs) return fail(Code::recipe_invalid, "tokens is missing");
+  return {};
+}
+
 }  // namespace
 
 Result<void> check_recipe(const Recipe& recipe) {
@@ -49,17 +102,11 @@ Result<void> check_recipe(const Recipe& recipe) {
   if (recipe.optimizer.rate <= 0)
     return fail(Code::recipe_invalid, "optimizer.rate is {}: nothing would be learned",
                 recipe.optimizer.rate);
-  for (const StageOptions& stage : recipe.stages) {
-    const int sources =
-        int{!stage.world.empty()} + int{!stage.tasks.empty()} + int{!stage.jsonl.empty()};
-    if (sources != 1)
-      return fail(
-          Code::recipe_invalid,
-          "stage \"{}\": give exactly one of world, tasks and jsonl as the source of its data",
-          stage.name);
-    const bool by_epochs = stage.epochs > 0 && !stage.jsonl.empty();
-    if (stage.tokens < 1 && !by_epochs)
-      return fail(Code::recipe_invalid, "stage \"{}\": tokens is missing", stage.name);
+  for (const Stage& stage : recipe.stages) {
+    auto checked = check_sources(stage);
+    if (!checked)
+      return std::unexpected(
+          std::move(checked).error().in(fmt::format("stage \"{}\"", stage.name)));
   }
   if (recipe.adapter && recipe.training.start.empty())
     return fail(Code::recipe_invalid,
@@ -75,7 +122,7 @@ double StageOptions::height(double done) const {
 
 double Recipe::tokens() const {
   double sum = 0;
-  for (const StageOptions& stage : stages) sum += stage.tokens;
+  for (const Stage& stage : stages) sum += stage.tokens;
   return sum;
 }
 
@@ -99,9 +146,9 @@ Result<Recipe> read_recipe(const fs::path& path) {
   Result<void> read = [&]() -> Result<void> {
     if (const json::value stages = take("stage"); stages.is_array())
       for (const json::value& value : stages.as_array()) {
-        StageOptions& stage = recipe.stages.emplace_back();
+        Stage& stage = recipe.stages.emplace_back();
         stage.name = fmt::format("stage {}", recipe.stages.size());
-        HERD_TRY_VOID(set(stage, value, "stage"));
+        HERD_TRY_VOID(set_stage(stage, value));
       }
     if (const json::value value = take("optimizer"); !value.is_null())
       HERD_TRY_VOID(set(recipe.optimizer, value, "optimizer"));

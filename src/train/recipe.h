@@ -8,7 +8,15 @@
 //   [adapter]              # llama4::AdapterOptions: learn adapters of `start` instead of all of it
 //   [[stage]]              # StageOptions, one after the other
 //   name = "pretrain"
-//   world = "pretrain"     # a stage of the generated world; or jsonl = "file.jsonl"
+//   tokens = 1e7
+//   [[stage.source]]       # SourceOptions: what the stage's tokens come from, each source with its share of them
+//   share = 3
+//   world = "pretrain"
+//   [[stage.source]]
+//   share = 1
+//   tasks = ["recall"]
+//
+// A stage with a single source may have its keys beside its own.
 #pragma once
 
 #include <optional>
@@ -50,13 +58,32 @@ struct TrainingOptions {
   }
 };
 
+struct SourceOptions {
+  double share = 1;
+  std::string world = {};
+  std::vector<std::string> tasks = {};
+  std::optional<std::int64_t> items_max = {};
+  std::optional<std::int64_t> bytes_max = {};
+  std::string jsonl = {};
+
+  static constexpr auto fields() {
+    using O = SourceOptions;
+    return option_list(
+        option("share", &O::share, "of the stage's tokens, beside the shares of its other sources",
+               Range{1e-6, 1e6}),
+        option("world", &O::world, "a stage of the generated world (herd gen --list)"),
+        option("tasks", &O::tasks, "or some of its tasks in turn"),
+        option("items_max", &O::items_max, "of world and tasks: most things in a sample",
+               Range{1, 10'000}),
+        option("bytes_max", &O::bytes_max, "of world and tasks: longest sample", Range{100, 1e8}),
+        option("jsonl", &O::jsonl, "or a file of JSON lines with text or messages"));
+  }
+
+  [[nodiscard]] bool is_file() const { return !jsonl.empty(); }
+};
+
 struct StageOptions {
   std::string name;
-  std::string world;
-  std::vector<std::string> tasks = {};
-  std::int64_t items_max = 32;
-  std::int64_t bytes_max = 3000;
-  std::string jsonl;
   double tokens = 0;
   double epochs = 0;
   std::int64_t step_tokens = 16384;
@@ -72,12 +99,6 @@ struct StageOptions {
     using O = StageOptions;
     return option_list(
         option("name", &O::name, "for the log"),
-        option("world", &O::world, "a stage of the generated world (herd gen --list)"),
-        option("tasks", &O::tasks, "or some of its tasks in turn"),
-        option("items_max", &O::items_max, "of these tasks: most things in a sample",
-               Range{1, 10'000}),
-        option("bytes_max", &O::bytes_max, "of these tasks: longest sample", Range{100, 1e8}),
-        option("jsonl", &O::jsonl, "or a file of JSON lines with text or messages"),
         option("tokens", &O::tokens, "how long the stage is", Range{0, 1e15}),
         option("epochs", &O::epochs, "or, of a file: how many times it is learned", Range{0, 1e9}),
         option("step_tokens", &O::step_tokens, "of one step of the optimizer", Range{1, 1e9}),
@@ -98,6 +119,10 @@ struct StageOptions {
   [[nodiscard]] double height(double done) const;
 };
 
+struct Stage : StageOptions {
+  std::vector<SourceOptions> sources;
+};
+
 struct Recipe {
   fs::path directory;  // of the file; paths in it are relative to this
   std::string text;    // the file
@@ -105,7 +130,7 @@ struct Recipe {
   OptimizerOptions optimizer;
   BalanceOptions balance;
   std::optional<llama4::AdapterOptions> adapter;
-  std::vector<StageOptions> stages;
+  std::vector<Stage> stages;
 
   [[nodiscard]] double tokens() const;  // of all stages
 };

@@ -25,6 +25,24 @@ TEST(Recipe, HoldsWhatTheFileSays) {
   EXPECT_DOUBLE_EQ(recipe->stages[1].height(1e6), 0.5);
 }
 
+TEST(Recipe, AStageHasOneSourceOrSeveral) {
+  const auto recipe = recipe_of(
+      stage + "[[stage]]\ntokens = 2e6\n[[stage.source]]\nshare = 3\nworld = \"mid\"\n" +
+      "items_max = 40\n[[stage.source]]\ntasks = [\"recall\", \"needle\"]\nbytes_max = 9000\n");
+  ASSERT_TRUE(recipe) << to_string(recipe.error());
+  ASSERT_EQ(recipe->stages[0].sources.size(), 1u);
+  EXPECT_EQ(recipe->stages[0].sources[0].world, "sft");
+  const std::vector<SourceOptions>& sources = recipe->stages[1].sources;
+  ASSERT_EQ(sources.size(), 2u);
+  EXPECT_EQ(sources[0].share, 3);
+  EXPECT_EQ(sources[0].world, "mid");
+  EXPECT_EQ(sources[0].items_max, 40);
+  EXPECT_EQ(sources[0].bytes_max, std::nullopt);
+  EXPECT_EQ(sources[1].share, 1);
+  EXPECT_EQ(sources[1].tasks, (std::vector<std::string>{"recall", "needle"}));
+  EXPECT_EQ(sources[1].bytes_max, 9000);
+}
+
 TEST(Recipe, SaysWhereItIsNoToml) {
   const auto recipe = recipe_of("seed = 7\nrate = = 3\n");
   ASSERT_FALSE(recipe);
@@ -41,7 +59,16 @@ TEST(Recipe, RefusesWhatCannotBeDone) {
       {"[optimizer]\nrate = 0\n" + stage, "nothing would be learned"},
       {"[optimizer]\nrote = 1\n" + stage, "rote"},
       {"[optimizer]\nrate = 11\n" + stage, "rate"},
-      {"[[stage]]\nname = \"a\"\ntokens = 5\n", "exactly one of world, tasks and jsonl"},
+      {"[[stage]]\nname = \"a\"\ntokens = 5\n", "stage \"a\": source 1: give exactly one of world"},
+      {stage + "tasks = [\"chat\"]\n", "exactly one of"},
+      {stage + "[[stage.source]]\ntasks = [\"chat\"]\n",
+       "either its [[stage.source]] tables or its own"},
+      {"[[stage]]\ntokens = 5\nsource = 3\n", "either its [[stage.source]] tables or its own"},
+      {"[[stage]]\ntokens = 5\n[[stage.source]]\nshar = 3\n", "source 1: unknown option 'shar'"},
+      {"[[stage]]\ntokens = 5\n[[stage.source]]\nshare = 0\nworld = \"sft\"\n", "share"},
+      {"[[stage]]\ntokens = 5\n[[stage.source]]\njsonl = \"a\"\nitems_max = 3\n",
+       "items_max and bytes_max"},
+      {"[[stage]]\nepochs = 2\nworld = \"sft\"\n", "epochs are of a single file"},
       {"[[stage]]\nworld = \"sft\"\n", "tokens is missing"},
       {"colour = 3\n" + stage, "colour"},
   };

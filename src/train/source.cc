@@ -1,9 +1,7 @@
 #include "train/source.h"
 
 #include <algorithm>
-#include <numeric>
 
-#include "base/rng.h"
 #include "media/decode.h"
 #include "train/packing.h"
 #include "train/render.h"
@@ -37,15 +35,6 @@ Result<Example> example_of_line(const engine::Bundle& bundle, std::string_view l
   return example_of_chat(bundle, conversation, from_file, weights.prompt);
 }
 
-// The order of the lines in a round: a shuffle by sorting random keys.
-std::vector<std::uint32_t> shuffled(std::size_t lines, std::uint64_t seed, std::uint64_t round) {
-  std::vector<std::uint32_t> order(lines);
-  std::iota(order.begin(), order.end(), 0u);
-  const auto key = [&](std::uint32_t line) { return std::pair(philox(seed, line, round), line); };
-  std::ranges::sort(order, {}, key);
-  return order;
-}
-
 }  // namespace
 
 Result<Example> example_of_sample(const engine::Bundle& bundle, const world::Sample& sample,
@@ -57,13 +46,44 @@ Result<Example> example_of_sample(const engine::Bundle& bundle, const world::Sam
   return example_of_chat(bundle, sample.conversation, drawn, weights.prompt);
 }
 
+Result<double> Source::mean_tokens(std::int64_t length_max) const {
+  constexpr std::uint64_t looked_at = 2000;
+  std::size_t tokens = 0;
+  for (std::uint64_t i = 0; i < looked_at; ++i) {
+    HERD_TRY(Example example, at(i));
+    if (is_learnable(example, length_max)) tokens += example.prompt.tokens.size();
+  }
+  return static_cast<double>(tokens) / static_cast<double>(looked_at);
+}
+
 Result<Example> WorldSource::at(std::uint64_t index) const {
   const std::size_t count = choice_.tasks.size();
   const world::Sample sample = count == 0
-                                   ? world::make_sample(*choice_.stage, seed_, index, split_)
+                                   ? choice_.mixture->make_sample(seed_, index, split_)
                                    : world::make_sample(*choice_.tasks[index % count], seed_,
                                                         index / count, split_, choice_.sizes);
   return example_of_sample(bundle_, sample, weights_);
+}
+
+Result<Example> FileSource::at(std::uint64_t index) const {
+  std::call_once(counted_, [&] { rounds_.emplace(examples(), seed_); });
+  return example(rounds_->at(index));
+}
+
+Result<double> FileSource::mean_tokens(std::int64_t length_max) const {
+  return static_cast<double>(round(length_max).tokens) / static_cast<double>(examples());
+}
+
+FileSource::Round FileSource::round(std::int64_t length_max) const {
+  Round round;
+  for (std::size_t i = 0; i < examples(); ++i) {
+    Example each = example(i);
+    if (is_learnable(each, length_max))
+      round.tokens += static_cast<std::int64_t>(each.prompt.tokens.size());
+    else
+      round.left_out.push_back(i);
+  }
+  return round;
 }
 
 Result<std::unique_ptr<JsonLinesSource>> JsonLinesSource::open(const engine::Bundle& bundle,
@@ -100,24 +120,8 @@ Result<std::unique_ptr<JsonLinesSource>> JsonLinesSource::open(const engine::Bun
   return source;
 }
 
-JsonLinesSource::Round JsonLinesSource::round(std::int64_t length_max) const {
-  Round round;
-  for (std::size_t i = 0; i < examples_.size(); ++i) {
-    Example example = examples_[i];
-    if (is_learnable(example, length_max))
-      round.tokens += static_cast<std::int64_t>(example.prompt.tokens.size());
-    else
-      round.left_out.push_back(line_numbers_[i]);
-  }
-  return round;
-}
-
-Result<Example> JsonLinesSource::at(std::uint64_t index) const {
-  const std::lock_guard lock(ordering_);
-  const std::uint64_t round = index / examples_.size();
-  if (order_.empty() || round != round_) order_ = shuffled(examples_.size(), seed_, round);
-  round_ = round;
-  return examples_[order_[index % examples_.size()]];
+std::string JsonLinesSource::place(std::size_t index) const {
+  return fmt::format("line {}", line_numbers_[index]);
 }
 
 }  // namespace herd::train

@@ -7,8 +7,8 @@
 #include "base/hash.h"
 #include "llama4/adapter.h"
 #include "llama4/load.h"
+#include "train/data.h"
 #include "train/export.h"
-#include "train/source.h"
 
 namespace herd::train {
 namespace {
@@ -16,8 +16,6 @@ namespace {
 constexpr std::size_t lengths_kept = 128;
 constexpr double outlier_deviations = 8;  // beyond the mean of the latest gradients' lengths
 constexpr std::int64_t bad_steps_max = 3;
-constexpr std::size_t lines_shown_max = 20;
-constexpr std::uint64_t data_bytes_max = std::uint64_t{4} << 30;
 constexpr std::uint64_t sample_bytes = 1 << 16, samples_per_file = 16;
 
 double now() {
@@ -73,12 +71,12 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
   if (bundle_->tokenizer.size() > config.text.vocabulary)
     return fail(Code::config_invalid, "the tokenizer has {} tokens, the model a vocabulary of {}",
                 bundle_->tokenizer.size(), config.text.vocabulary);
-  for (const StageOptions& stage : recipe_.stages)
+  for (const Stage& stage : recipe_.stages)
     if (stage.length_max > config.text.context)
       return fail(Code::recipe_invalid,
                   "stage \"{}\": length_max is {}, but the model's context is {}", stage.name,
                   stage.length_max, config.text.context);
-  HERD_TRY_VOID(preflight(notes));
+  HERD_TRY_VOID(check_data(*bundle_, recipe_, notes));
   HERD_TRY_VOID(make_learner(config, pool));
   state_.made_of = made_of();
   HERD_TRY(std::optional<FoundSnapshot> found,
@@ -115,32 +113,6 @@ Result<void> Trainer::make_learner(const llama4::Config& config, ThreadPool& poo
   return {};
 }
 
-// Reads files of data before anything runs, so that a bad line does not stop a training hours later.
-Result<void> Trainer::preflight(std::vector<std::string>& notes) {
-  for (StageOptions& stage : recipe_.stages) {
-    if (stage.jsonl.empty()) continue;
-    HERD_TRY(const std::unique_ptr<Source> source, source_of(stage, world::Split::train));
-    const auto& file = dynamic_cast<const JsonLinesSource&>(*source);
-    const JsonLinesSource::Round round = file.round(stage.length_max);
-    if (!round.left_out.empty()) {
-      std::string lines;
-      for (std::size_t i = 0; i < std::min(round.left_out.size(), lines_shown_max); ++i)
-        lines += fmt::format("{}{}", i == 0 ? "" : ", ", round.left_out[i]);
-      if (round.left_out.size() > lines_shown_max) lines += ", ...";
-      const std::string what = fmt::format(
-          "{}: {} of {} examples are longer than {} tokens or have none that counts: "
-          "lines {}",
-          stage.jsonl, round.left_out.size(), file.lines(), stage.length_max, lines);
-      if (100 * round.left_out.size() > file.lines())
-        return fail_with_hint(Code::nothing_to_learn, what,
-                              "a larger length_max, or conversations that end with the assistant");
-      notes.push_back(what);
-    }
-    if (stage.epochs > 0) stage.tokens = stage.epochs * static_cast<double>(round.tokens);
-  }
-  return {};
-}
-
 Result<void> Trainer::write(DType dtype, const fs::path& out) {
   llama4::Model& model = learner_->model();
   if (recipe_.adapter)
@@ -154,44 +126,15 @@ std::map<std::string, std::string> Trainer::made_of() const {
   std::map<std::string, std::string> out{{"recipe", sum(recipe_.text)}};
   for (const char* name : {"config.json", "tokenizer.json", "chat_template.jinja"})
     if (const auto text = read_file(model_directory() / name, 1 << 28)) out[name] = sum(*text);
-  for (const StageOptions& stage : recipe_.stages) {
-    if (stage.jsonl.empty()) continue;
-    if (const auto data = read_file(recipe_.directory / stage.jsonl, data_bytes_max))
-      out["data"] += sum(*data);
-  }
+  if (std::string data = checksum_of_data(recipe_); !data.empty()) out["data"] = std::move(data);
   if (recipe_.adapter) out["weights"] = sum(sampled(recipe_.directory / recipe_.training.start));
   return out;
-}
-
-Result<std::unique_ptr<Source>> Trainer::source_of(const StageOptions& stage,
-                                                   world::Split split) const {
-  const Weights weights{.prompt = static_cast<float>(stage.prompt_weight),
-                        .document = static_cast<float>(stage.document_weight)};
-  if (!stage.jsonl.empty()) {
-    HERD_TRY(auto source, JsonLinesSource::open(*bundle_, recipe_.directory / stage.jsonl,
-                                                recipe_.training.seed, weights));
-    return source;
-  }
-  WorldChoice choice{.stage = world::find_stage(stage.world)};
-  for (const std::string& name : stage.tasks) {
-    choice.tasks.push_back(world::find_task(name));
-    if (choice.tasks.back() == nullptr)
-      return fail(Code::recipe_invalid, "stage \"{}\": the world has no task named \"{}\"",
-                  stage.name, name);
-  }
-  choice.sizes.items_max = static_cast<int>(stage.items_max);
-  choice.sizes.bytes_max = static_cast<int>(stage.bytes_max);
-  if (choice.stage == nullptr && choice.tasks.empty())
-    return fail(Code::recipe_invalid, "stage \"{}\": the world has no stage named \"{}\"",
-                stage.name, stage.world);
-  return std::make_unique<WorldSource>(*bundle_, std::move(choice), recipe_.training.seed, weights,
-                                       split);
 }
 
 Result<void> Trainer::run(const Report& report, std::stop_token stop) {
   const auto stages = static_cast<std::int64_t>(recipe_.stages.size());
   while (state_.stage < stages && !stop.stop_requested()) {
-    const StageOptions& stage = recipe_.stages[static_cast<std::size_t>(state_.stage)];
+    const Stage& stage = recipe_.stages[static_cast<std::size_t>(state_.stage)];
     HERD_TRY_VOID(run_stage(stage, report, stop));
     if (stop.stop_requested()) break;
     ++state_.stage;
@@ -201,16 +144,15 @@ Result<void> Trainer::run(const Report& report, std::stop_token stop) {
   return save_snapshot(out_, learner_->parameters(), state_);
 }
 
-Result<void> Trainer::run_stage(const StageOptions& stage, const Report& report,
-                                std::stop_token stop) {
-  HERD_TRY(const std::unique_ptr<Source> source, source_of(stage, world::Split::train));
+Result<void> Trainer::run_stage(const Stage& stage, const Report& report, std::stop_token stop) {
+  HERD_TRY(const StageData data, open_data(*bundle_, recipe_, stage));
   double saved = now();
   while (static_cast<double>(state_.stage_tokens) < stage.tokens && !stop.stop_requested()) {
-    HERD_TRY(StepReport done, one_step(stage, *source));
-    const bool reports = recipe_.training.held_out_tokens > 0 && stage.jsonl.empty() &&
+    HERD_TRY(StepReport done, one_step(stage, *data.train));
+    const bool reports = recipe_.training.held_out_tokens > 0 && data.held_out &&
                          state_.step % recipe_.training.report_steps == 0;
     if (reports) {
-      HERD_TRY(done.held_out, held_out_loss(stage));
+      HERD_TRY(done.held_out, held_out_loss(stage, *data.held_out));
     }
     if (report) report(done);
     if (now() - saved < 60 * recipe_.training.checkpoint_minutes) continue;
@@ -220,7 +162,7 @@ Result<void> Trainer::run_stage(const StageOptions& stage, const Report& report,
   return {};
 }
 
-Result<StepReport> Trainer::one_step(const StageOptions& stage, const Source& source) {
+Result<StepReport> Trainer::one_step(const Stage& stage, const Source& source) {
   const double begin = now();
   HERD_TRY(const Step step, pack(source, state_.next_example,
                                  {.step_tokens = stage.step_tokens,
@@ -288,9 +230,8 @@ bool Trainer::is_outlier(double length) {
   return false;
 }
 
-Result<double> Trainer::held_out_loss(const StageOptions& stage) {
-  HERD_TRY(const std::unique_ptr<Source> source, source_of(stage, world::Split::held_out));
-  HERD_TRY(const Step step, pack(*source, 0,
+Result<double> Trainer::held_out_loss(const Stage& stage, const Source& source) {
+  HERD_TRY(const Step step, pack(source, 0,
                                  {.step_tokens = recipe_.training.held_out_tokens,
                                   .piece_tokens = recipe_.training.piece_tokens,
                                   .length_max = stage.length_max}));

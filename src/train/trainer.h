@@ -60,16 +60,14 @@ class Trainer {
   Result<void> write(DType dtype, const fs::path& out);
 
  private:
-  Result<void> preflight(std::vector<std::string>& notes);
   Result<void> make_learner(const llama4::Config& config, ThreadPool& pool);
   Result<void> prepare(ThreadPool& pool, std::span<const std::string> may_differ,
                        std::vector<std::string>& notes);
   [[nodiscard]] std::map<std::string, std::string> made_of() const;
-  Result<std::unique_ptr<Source>> source_of(const StageOptions& stage, world::Split split) const;
-  Result<void> run_stage(const StageOptions& stage, const Report& report, std::stop_token stop);
-  Result<StepReport> one_step(const StageOptions& stage, const Source& source);
+  Result<void> run_stage(const Stage& stage, const Report& report, std::stop_token stop);
+  Result<StepReport> one_step(const Stage& stage, const Source& source);
   bool is_outlier(double length);
-  Result<double> held_out_loss(const StageOptions& stage);
+  Result<double> held_out_loss(const Stage& stage, const Source& source);
 
   Recipe recipe_;
   fs::path out_;

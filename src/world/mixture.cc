@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/nearest.h"
 #include "base/rng.h"
 #include "world/draw.h"
 #include "world/weight.h"
@@ -64,32 +65,14 @@ std::size_t column_of(const Stage& stage) {
   return static_cast<std::size_t>(found - stage_list);
 }
 
-// How often a task is drawn: its share of tokens over the tokens of one of its samples, summed up from the first task.
-using Cumulative = std::vector<double>;
-
-Cumulative frequencies_of(const Stage& stage) {
-  constexpr int looked_at = 24;  // samples whose mean length stands for the task's
-  Cumulative sums;
-  double sum = 0;
-  for (const Task& task : tasks()) {
-    double bytes = 0;
-    for (int i = 0; i < looked_at; ++i)
-      bytes +=
-          bytes_of(make_sample(task, 1, static_cast<std::uint64_t>(i), Split::train, stage.sizes));
-    sum += share_of(task, stage) * looked_at / bytes;
-    sums.push_back(sum);
-  }
-  for (double& x : sums) x /= sum;
-  return sums;
-}
-
-const Cumulative& frequencies(std::size_t column) {
-  static const auto all = [] {  // constants: they follow from the tables above
-    std::array<Cumulative, std::size(stage_list)> made;
-    for (std::size_t i = 0; i < made.size(); ++i) made[i] = frequencies_of(stage_list[i]);
+// Mixtures of the stages as they are: constants, they follow from the tables above.
+const Mixture& usual_mixture(const Stage& stage) {
+  static const auto all = [] {
+    std::vector<Mixture> made;
+    for (const Stage& each : stage_list) made.emplace_back(each);
     return made;
   }();
-  return all[column];
+  return all[column_of(stage)];
 }
 
 }  // namespace
@@ -101,6 +84,14 @@ const Stage* find_stage(std::string_view name) {
   return found == std::end(stage_list) ? nullptr : found;
 }
 
+std::string stage_hint(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Stage& stage : stage_list) names.push_back(stage.name);
+  const std::string similar = did_you_mean(name, names);
+  return fmt::format("{}{}there are {}", similar, similar.empty() ? "" : " ",
+                     fmt::join(names, ", "));
+}
+
 double share_of(const Task& task, const Stage& stage) {
   const std::size_t column = column_of(stage);
   double sum = 0;
@@ -108,20 +99,37 @@ double share_of(const Task& task, const Stage& stage) {
   return row_of(task).percent[column] / sum;
 }
 
-const Task& task_at(const Stage& stage, std::uint64_t seed, std::uint64_t index) {
-  const Cumulative& sums = frequencies(column_of(stage));
-  constexpr std::uint64_t stream = 0x6D697874;  // apart from every task's own draws
-  const auto found = std::ranges::upper_bound(sums, uniform(seed, index, stream));
-  return tasks()[std::min(static_cast<std::size_t>(found - sums.begin()), sums.size() - 1)];
+Mixture::Mixture(const Stage& stage, const Sizes& sizes) : sizes_(sizes) {
+  constexpr int looked_at = 24;  // samples whose mean length stands for the task's
+  double sum = 0;
+  for (const Task& task : tasks()) {
+    double bytes = 0;
+    for (int i = 0; i < looked_at; ++i)
+      bytes +=
+          bytes_of(world::make_sample(task, 1, static_cast<std::uint64_t>(i), Split::train, sizes));
+    sum += share_of(task, stage) * looked_at / bytes;
+    cumulative_.push_back(sum);
+  }
+  for (double& x : cumulative_) x /= sum;
 }
 
-Sample make_sample(const Stage& stage, std::uint64_t seed, std::uint64_t index, Split split,
-                   const Sizes& sizes) {
-  return make_sample(task_at(stage, seed, index), seed, index, split, sizes);
+const Task& Mixture::task_at(std::uint64_t seed, std::uint64_t index) const {
+  constexpr std::uint64_t stream = 0x6D697874;  // apart from every task's own draws
+  const auto found = std::ranges::upper_bound(cumulative_, uniform(seed, index, stream));
+  return tasks()[std::min(static_cast<std::size_t>(found - cumulative_.begin()),
+                          cumulative_.size() - 1)];
+}
+
+Sample Mixture::make_sample(std::uint64_t seed, std::uint64_t index, Split split) const {
+  return world::make_sample(task_at(seed, index), seed, index, split, sizes_);
+}
+
+const Task& task_at(const Stage& stage, std::uint64_t seed, std::uint64_t index) {
+  return usual_mixture(stage).task_at(seed, index);
 }
 
 Sample make_sample(const Stage& stage, std::uint64_t seed, std::uint64_t index, Split split) {
-  return make_sample(stage, seed, index, split, stage.sizes);
+  return usual_mixture(stage).make_sample(seed, index, split);
 }
 
 }  // namespace herd::world

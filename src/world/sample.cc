@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/nearest.h"
 #include "world/draw.h"
 #include "world/task_list.h"
 
@@ -13,6 +14,13 @@ std::span<const Task> tasks() { return task_list; }
 const Task* find_task(std::string_view name) {
   const auto* found = std::ranges::find(task_list, name, &Task::name);
   return found == std::end(task_list) ? nullptr : found;
+}
+
+std::string task_hint(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Task& task : task_list) names.push_back(task.name);
+  const std::string similar = did_you_mean(name, names);
+  return similar + (similar.empty() ? "" : " ") + "herd gen --list names all";
 }
 
 Sample make_sample(const Task& task, std::uint64_t seed, std::uint64_t index, Split split,

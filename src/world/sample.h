@@ -74,6 +74,9 @@ std::span<const Task> tasks();
 // Null when there is none of this name.
 const Task* find_task(std::string_view name);
 
+// For messages about a name that no task has: "did you mean 'story'? herd gen --list names all".
+std::string task_hint(std::string_view name);
+
 Sample make_sample(const Task& task, std::uint64_t seed, std::uint64_t index, Split split,
                    const Sizes& sizes = {});
 
