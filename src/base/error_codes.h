@@ -63,6 +63,7 @@ enum class Code : std::uint16_t {
   // Learning.
   training_data_invalid,
   nothing_to_learn,
+  shard_token_invalid,
   training_diverged,
   resume_mismatch,
   no_checkpoint,
@@ -152,6 +153,8 @@ inline constexpr std::array code_table{
             "a line of the training data cannot be read"},
     CodeRow{Code::nothing_to_learn, "E3002", "nothing_to_learn", 65,
             "too many examples have no token to learn from"},
+    CodeRow{Code::shard_token_invalid, "E3003", "shard_token_invalid", 65,
+            "tokenised data hold a token that the model does not have"},
     CodeRow{Code::training_diverged, "E3004", "training_diverged", 70,
             "losses or gradients stopped being numbers"},
     CodeRow{Code::resume_mismatch, "E3005", "resume_mismatch", 65,

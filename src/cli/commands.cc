@@ -16,6 +16,7 @@ Result<int> inspect(Arguments arguments);
 Result<int> logits(Arguments arguments);
 Result<int> preprocess(Arguments arguments);
 Result<int> render(Arguments arguments);
+Result<int> shards(Arguments arguments);
 Result<int> synth(Arguments arguments);
 Result<int> tokenize(Arguments arguments);
 Result<int> train_tokenizer(Arguments arguments);
@@ -31,6 +32,7 @@ std::span<const Command> commands() {
       Command{"preprocess", "the tiles a picture becomes, into a .npy file", preprocess},
       Command{"inspect", "what a checkpoint is: shape, parameters, memory, tensors", inspect},
       Command{"synth", "a checkpoint of true shape and random weights", synth},
+      Command{"shards", "texts and conversations as tokenised files for a training", shards},
       Command{"train", "learn what a recipe says, from nothing or from a checkpoint", train},
       Command{"finetune", "teach a model conversations from a file, whole or by adapters",
               finetune},

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "train/shard.h"
 #include "train/source_mixture.h"
+#include "train/text_source.h"
 
 namespace herd::train {
 namespace {
@@ -19,8 +21,17 @@ Weights weights_of(const Stage& stage) {
 Result<std::unique_ptr<FileSource>> open_file(const engine::Bundle& bundle, const Recipe& recipe,
                                               const Stage& stage, const SourceOptions& source,
                                               std::uint64_t seed) {
-  HERD_TRY(auto file,
-           JsonLinesSource::open(bundle, recipe.directory / source.jsonl, seed, weights_of(stage)));
+  const fs::path path = recipe.directory / source.path();
+  const Weights weights = weights_of(stage);
+  if (!source.text.empty()) {
+    HERD_TRY(auto file, TextSource::open(bundle, path, seed, weights.document, stage.length_max));
+    return file;
+  }
+  if (!source.shards.empty()) {
+    HERD_TRY(auto file, ShardSource::open(bundle, path, seed, weights, stage.length_max));
+    return file;
+  }
+  HERD_TRY(auto file, JsonLinesSource::open(bundle, path, seed, weights));
   return file;
 }
 
@@ -96,6 +107,24 @@ Result<std::int64_t> check_file(const FileSource& file, const fs::path& path,
   return round.tokens;
 }
 
+// Files that cannot be read count as nothing: who opens them says so. A shard's header holds the checksum of its rest.
+std::string checksum_of(const SourceOptions& source, const fs::path& path) {
+  const auto sum = [](std::string_view text) { return fmt::format("{:016x}", fnv1a(text)); };
+  std::string sums;
+  if (!source.shards.empty()) {
+    for (const fs::path& file : shard_files(path).value_or(std::vector<fs::path>{}))
+      sums += shard_header(file);
+    return sum(sums);
+  }
+  if (!source.text.empty()) {
+    for (const fs::path& file : text_files(path).value_or(std::vector<fs::path>{}))
+      sums += sum(read_file(file, data_bytes_max).value_or(std::string()));
+    return sum(sums);
+  }
+  const auto data = read_file(path, data_bytes_max);
+  return data ? sum(*data) : std::string();
+}
+
 }  // namespace
 
 Result<StageData> open_data(const engine::Bundle& bundle, const Recipe& recipe,
@@ -135,7 +164,7 @@ Result<void> check_data(const engine::Bundle& bundle, Recipe& recipe,
       HERD_TRY(const std::unique_ptr<FileSource> file,
                open_file(bundle, recipe, stage, source, seed_of(recipe, i)));
       HERD_TRY(const std::int64_t tokens,
-               check_file(*file, recipe.directory / source.jsonl, stage.length_max, notes));
+               check_file(*file, recipe.directory / source.path(), stage.length_max, notes));
       if (stage.epochs > 0) stage.tokens = stage.epochs * static_cast<double>(tokens);
     }
   return {};
@@ -144,11 +173,8 @@ Result<void> check_data(const engine::Bundle& bundle, Recipe& recipe,
 std::string checksum_of_data(const Recipe& recipe) {
   std::string sums;
   for (const Stage& stage : recipe.stages)
-    for (const SourceOptions& source : stage.sources) {
-      if (!source.is_file()) continue;
-      if (const auto data = read_file(recipe.directory / source.jsonl, data_bytes_max))
-        sums += fmt::format("{:016x}", fnv1a(*data));
-    }
+    for (const SourceOptions& source : stage.sources)
+      if (source.is_file()) sums += checksum_of(source, recipe.directory / source.path());
   return sums;
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "llama4/load.h"
+#include "train/make_shards.h"
 #include "train/packing.h"
 
 namespace herd::train {
@@ -107,6 +108,43 @@ TEST(StageData, NamesSourcesThatCannotBeUsed) {
   const std::string stage = error_of({{.world = "pretran"}});
   EXPECT_NE(stage.find("did you mean 'pretrain'?"), std::string::npos) << stage;
   EXPECT_NE(error_of({{.jsonl = "nowhere.jsonl"}}).find("E1001"), std::string::npos);
+}
+
+TEST(StageData, TextsAndShardsAreFilesLikeOthers) {
+  const fs::path directory = fs::path(::testing::TempDir()) / "kinds";
+  fs::remove_all(directory);
+  fs::create_directories(directory);
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += fmt::format("MARK {}\n<|endoftext|>\n", i);
+  ASSERT_TRUE(write_file(directory / "marks.txt", std::string_view(text)));
+  ASSERT_TRUE(make_shards(bundle(), {directory / "marks.txt"}, directory / "shards", 500));
+  SourceOptions source{.text = directory / "marks.txt"};
+  for (int kind = 0; kind < 2; ++kind) {
+    Recipe recipe = recipe_of({source});
+    recipe.stages[0].epochs = 1;
+    std::vector<std::string> notes;
+    ASSERT_TRUE(check_data(bundle(), recipe, notes));
+    const StageData data = open(recipe);
+    EXPECT_FALSE(data.held_out);
+    std::set<std::string> seen;
+    double tokens = 0;
+    for (std::uint64_t i = 0; i < 300; ++i) {
+      const Example example = data.train->at(i).value();
+      tokens += static_cast<double>(example.prompt.tokens.size());
+      seen.insert(bundle().tokenizer.decode(example.prompt.tokens, true));
+    }
+    EXPECT_EQ(seen.size(), 300u);
+    EXPECT_TRUE(seen.contains("MARK 7\n"));
+    EXPECT_EQ(recipe.stages[0].tokens, tokens);
+    const std::string sum = checksum_of_data(recipe);
+    if (kind == 0) {
+      ASSERT_TRUE(write_file(directory / "marks.txt", std::string_view(text + "more")));
+    } else {
+      fs::remove(directory / "shards" / "part-00001.tokens");
+    }
+    EXPECT_NE(checksum_of_data(recipe), sum);
+    source = {.shards = directory / "shards"};
+  }
 }
 
 TEST(StageData, EpochsAreCountedInTokens) {

@@ -72,9 +72,11 @@ Result<void> set_stage(Stage& stage, const json::value& value) {
 
 // What is wrong with a source, or nothing.
 std::string fault_of(const SourceOptions& source) {
-  const int kinds =
-      int{!source.world.empty()} + int{!source.tasks.empty()} + int{!source.jsonl.empty()};
-  if (kinds != 1) return "give exactly one of world, tasks and jsonl as what it is made of";
+  const int kinds = int{!source.world.empty()} + int{!source.tasks.empty()} +
+                    int{!source.jsonl.empty()} + int{!source.text.empty()} +
+                    int{!source.shards.empty()};
+  if (kinds != 1)
+    return "give exactly one of world, tasks, jsonl, text and shards as what it is made of";
   if (source.is_file() && (source.items_max || source.bytes_max))
     return "items_max and bytes_max are for what is generated: world and tasks";
   return {};

@@ -65,6 +65,8 @@ struct SourceOptions {
   std::optional<std::int64_t> items_max = {};
   std::optional<std::int64_t> bytes_max = {};
   std::string jsonl = {};
+  std::string text = {};
+  std::string shards = {};
 
   static constexpr auto fields() {
     using O = SourceOptions;
@@ -76,10 +78,16 @@ struct SourceOptions {
         option("items_max", &O::items_max, "of world and tasks: most things in a sample",
                Range{1, 10'000}),
         option("bytes_max", &O::bytes_max, "of world and tasks: longest sample", Range{100, 1e8}),
-        option("jsonl", &O::jsonl, "or a file of JSON lines with text or messages"));
+        option("jsonl", &O::jsonl, "or a file of JSON lines with text or messages"),
+        option("text", &O::text, "or a file of plain text, or a directory of .txt and .md"),
+        option("shards", &O::shards, "or a directory of tokenised files (herd shards)"));
   }
 
-  [[nodiscard]] bool is_file() const { return !jsonl.empty(); }
+  // The file or directory of jsonl, text and shards; empty for what is generated.
+  [[nodiscard]] const std::string& path() const {
+    return !jsonl.empty() ? jsonl : !text.empty() ? text : shards;
+  }
+  [[nodiscard]] bool is_file() const { return !path().empty(); }
 };
 
 struct StageOptions {
