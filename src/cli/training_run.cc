@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "train/curves.h"
+#include "train/event_file.h"
 #include "train/report.h"
 #include "train/trainer.h"
 
@@ -76,6 +77,7 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
   for (const std::string& note : notes) fmt::print(stderr, "note: {}\n", note);
   print_size(*trainer, pool.threads());
   HERD_TRY(auto curves, train::Curves::open(out / "curves.csv", trainer->state().step));
+  HERD_TRY(auto events, train::EventFile::open(out, trainer->state().step));
   Printer printer(*trainer, options.print_steps);
   Result<void> written;
   Interrupt interrupt;
@@ -83,6 +85,7 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
       [&](const train::StepReport& report) {
         printer.print(report);
         if (auto added = curves.add(report); !added) written = std::move(added);
+        if (auto added = events.add(report); !added) written = std::move(added);
       },
       interrupt.token()));
   if (!written) return std::unexpected(written.error());
