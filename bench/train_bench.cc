@@ -1,8 +1,11 @@
 // How fast does a model of cria's size learn, and where does the time go? Steps on random tokens; prints one JSON
-// object a line: tokens per second, GFLOP/s of the matrix products (three times the forward's), their share of the
-// machine's fused multiply-add limit, measured in the same rounds.
+// object a line: tokens per second of whole steps, GFLOP/s of the matrix products (three times the forward's), their
+// share of the machine's fused multiply-add limit, measured in the same rounds.
 //
-//   train_bench [--width=256] [--layers=8] [--experts=8] [--vocabulary=4096] [--tokens=2048] [--threads=0] [--steps=5]
+//   train_bench [--width=256] [--layers=8] [--heads=4] [--head_size=64] [--dense_width=1024] [--expert_width=512]
+//               [--experts=8] [--vocabulary=4096] [--tokens=2048] [--threads=0] [--steps=5] [--muon=0]
+//
+// bench/train_peer.py takes turns with PyTorch.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -32,10 +35,10 @@ llama4::Config config_of(std::map<std::string, std::int64_t>& options) {
   text.width = options["width"];
   text.layers = options["layers"];
   text.head_size = options["head_size"];
-  text.heads = text.width / text.head_size;
+  text.heads = options["heads"];
   text.key_value_heads = 2;
-  text.expert_width = 2 * text.width;
-  text.dense_width = 4 * text.width;
+  text.expert_width = options["expert_width"];
+  text.dense_width = options["dense_width"];
   text.experts = options["experts"];
   text.chunk = 256;
   text.normalizes_qk = true;
@@ -65,7 +68,7 @@ void bench(std::map<std::string, std::int64_t> options) {
   ThreadPool pool(static_cast<int>(options["threads"]));
   train::Learner learner(config, pool, {});
   initialize(learner.parameters(), config, 1);
-  train::Optimizer optimizer(train::OptimizerOptions{});
+  train::Optimizer optimizer({.muon = options["muon"] != 0});
   std::vector<train::Example> examples;
   for (std::int64_t left = options["tokens"], i = 0; left > 0; left -= 512, ++i) {
     train::Example& example = examples.emplace_back();
@@ -93,11 +96,12 @@ void bench(std::map<std::string, std::int64_t> options) {
   }
   const double flops = 6 * macs_per_token(config.text) * tokens;
   fmt::print(
-      "{{\"parameters\": {}, \"threads\": {}, \"tokens_per_s\": {:.0f}, \"optimizer_ms\": {:.1f}, "
+      "{{\"parameters\": {}, \"threads\": {}, \"tokens_per_s\": {:.0f}, \"learn_ms\": {:.1f}, "
+      "\"optimizer_ms\": {:.1f}, "
       "\"gflop_per_s\": {:.1f}, \"fma_limit_gflop_per_s\": {:.1f}, \"of_fma_limit\": {:.2f}, "
       "\"arena_mb\": {:.0f}}}\n",
-      learner.parameters().count(), pool.threads(), tokens / best, best_step * 1e3,
-      flops / best / 1e9, fma / 1e9, flops / best / fma,
+      learner.parameters().count(), pool.threads(), tokens / (best + best_step), best * 1e3,
+      best_step * 1e3, flops / best / 1e9, fma / 1e9, flops / best / fma,
       static_cast<double>(learner.context().arena.bytes_reserved()) / 1e6);
 }
 
@@ -106,8 +110,9 @@ void bench(std::map<std::string, std::int64_t> options) {
 
 int main(int argc, char** argv) {
   std::map<std::string, std::int64_t> options{
-      {"width", 256},   {"layers", 8},  {"experts", 8}, {"vocabulary", 4096},
-      {"tokens", 2048}, {"threads", 0}, {"steps", 5},   {"head_size", 64}};
+      {"width", 256},        {"layers", 8},         {"heads", 4},   {"head_size", 64},
+      {"dense_width", 1024}, {"expert_width", 512}, {"experts", 8}, {"vocabulary", 4096},
+      {"tokens", 2048},      {"threads", 0},        {"steps", 5},   {"muon", 0}};
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const std::size_t equals = argument.find('=');

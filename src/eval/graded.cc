@@ -85,6 +85,7 @@ Result<Score> grade(engine::Session& session, const engine::Bundle& bundle, cons
   for (std::uint64_t i = 0; samples.size() < wanted && i < tries_per_case * wanted; ++i) {
     world::Sample sample = world::make_sample(task, options.seed, i, options.split, options.sizes);
     if (sample.check == world::Check::none) continue;
+    if (options.wants && !options.wants(sample)) continue;
     samples.push_back(std::move(sample));
     indices.push_back(i);
   }

@@ -19,6 +19,7 @@ struct GradedOptions {
   std::int64_t max_tokens = 256;
   world::Split split = world::Split::held_out;
   world::Sizes sizes = {};
+  std::function<bool(const world::Sample&)> wants = {};  // grades only these; empty: all
 };
 
 struct Mistake {

@@ -37,7 +37,7 @@ int draw_number(Draw& draw, int digits_max) {
 
 // A fresh sum of this split.
 Sum draw_sum(Draw& draw, char sign) {
-  const int digits = draw.sizes().items > 0 ? std::min(draw.sizes().items, 5) : 4;
+  const int digits = std::min(draw.items_of(4), 5);
   while (true) {
     Sum sum{draw_number(draw, sign == '*' ? std::min(digits, 3) : digits),
             draw_number(draw, sign == '*' ? std::min(digits, 2) : digits), sign};

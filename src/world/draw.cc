@@ -123,6 +123,10 @@ int Draw::items(int low, int high) {
   return log_between(low, std::min(high, std::max(low, sizes_.items_max)));
 }
 
+int Draw::items_of(int usual) const {
+  return sizes_.items > 0 ? sizes_.items : std::min(usual, sizes_.items_max);
+}
+
 std::vector<int> Draw::different(int n, int count) {
   HERD_CHECK(n <= count, "{} different ones of {}", n, count);
   std::vector<int> out;

@@ -40,6 +40,8 @@ class Draw {
 
   // sizes().items when it is set, else drawn log-uniformly from low to min(high, sizes().items_max).
   int items(int low, int high);
+  // sizes().items when it is set, else what was drawn as usual, but at most sizes().items_max.
+  [[nodiscard]] int items_of(int usual) const;
 
   template <typename Range>
   const auto& one(const Range& range) {

@@ -223,8 +223,7 @@ bool make_shapes(Draw& draw, Sample& sample) {
     scene.columns = wide > 0.94 ? 6 : 3;
     scene.rows = wide > 0.94 && wide < 0.98 ? 3 : 6;
   }
-  const int most =
-      draw.sizes().items > 0 ? std::min(draw.sizes().items, 6) : draw.one({1, 1, 2, 3, 4, 6});
+  const int most = std::min(draw.items_of(draw.one({1, 1, 2, 3, 4, 6})), 6);
   const bool many = wide > 0.9;
   if (!draw_scene(draw, scene, many ? 3 : most == 1 ? 1 : 2, many ? 6 : most)) return false;
   sample.subject = scene.shapes[0].name();

@@ -228,8 +228,10 @@ void add_turn(Draw& draw, Sample& sample, const Asked& asked, std::string_view b
 }  // namespace
 
 bool make_story_questions(Draw& draw, Sample& sample) {
-  const int events = draw.sizes().items > 0 ? draw.items(1, 40) : draw.log_between(2, 10);
-  const int people = draw.between(2, 4), objects = draw.between(1, 3), places = draw.between(3, 4);
+  const int events = std::min(draw.items_of(draw.log_between(2, 10)), 40);
+  const int most = draw.items_of(4);  // a story of few events has few people and things
+  const int people = std::min(draw.between(2, 4), most + 1);
+  const int objects = std::min(draw.between(1, 3), most), places = draw.between(3, 4);
   SmallWorld world = draw_world(draw, people, objects, places);
   sample.subject = subject_of(world);
   if (!draw.fits("story", sample.subject)) return false;

@@ -83,8 +83,7 @@ media::Image write_picture(Draw& draw, const std::vector<std::string>& lines, in
 
 bool make_written(Draw& draw, Sample& sample) {
   const bool wide = draw.chance(0.15);
-  const int lines_max =
-      draw.sizes().items > 0 ? std::min(draw.sizes().items, 4) : draw.one({1, 1, 1, 2, 3});
+  const int lines_max = std::min(draw.items_of(draw.one({1, 1, 1, 2, 3})), 4);
   std::vector<std::string> lines;
   for (int i = 0; i < lines_max; ++i) {
     lines.push_back(draw_word(draw, wide ? 14 : 8));
