@@ -1,213 +1,165 @@
 #include "engine/engine.h"
 
-#include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
+#include <utility>
 
 #include "base/worker.h"
-#include "engine/session.h"
+#include "engine/stepper.h"
 
 namespace herd::engine {
-namespace {
 
-using Clock = Request::Clock;
-
-double ms_between(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double, std::milli>(to - from).count();
-}
-
-}  // namespace
-
-// One request after the other.
+// The thread that steps, and what other threads leave for it. The mutex is held for moments only, never over a step or
+// a listener's call.
 class Engine::Loop {
  public:
-  Loop(ThreadPool& pool, Session session, std::unique_ptr<Context> ctx,
-       const text::Tokenizer& tokenizer, const EngineOptions& options)
-      : options_(options),
-        tokenizer_(&tokenizer),
-        ctx_(std::move(ctx)),
-        session_(std::move(session)) {
-    (void)pool;
-    state_.running_max = 1;
-    state_.waiting_max = options.queue;
-    state_.context = options.context;
-    state_.retry_after_s = 1;
-    state_.heartbeat = Clock::now();
+  using Clock = Request::Clock;
+
+  Loop(std::unique_ptr<Stepper> stepper, const EngineOptions& options)
+      : options_(options), stepper_(std::move(stepper)) {
+    publish();
     worker_.emplace("engine", [this](std::stop_token stop) { run(stop); });
   }
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
   ~Loop() {
     worker_->request_stop();
+    {
+      const std::lock_guard lock(mutex_);  // so that the thread is not between looking and waiting
+    }
     wake_.notify_all();
     worker_.reset();
   }
 
-  struct Job {
-    std::uint64_t id = 0;
-    Request request;
-    std::shared_ptr<Listener> listener;  // shared with whoever submitted
-    Clock::time_point arrived;
-    bool cancelled = false;
-  };
-
   // The listener is shared, see engine.h.
   Result<std::uint64_t> submit(Request request, std::shared_ptr<Listener> listener) {
-    const auto tokens = static_cast<std::int64_t>(request.prompt.tokens.size());
-    if (tokens == 0) return fail(Code::conversation_invalid, "the prompt has no tokens");
-    if (tokens > options_.context)
-      return fail(Code::context_length_exceeded,
-                  "the prompt is {} tokens, the context holds {}; shorten it by {} tokens", tokens,
-                  options_.context, tokens - options_.context);
+    HERD_TRY_VOID(stepper_->check(request));
     const std::lock_guard lock(mutex_);
-    if (state_.draining) return fail(Code::shutting_down, "no new requests are taken");
-    if (static_cast<std::int64_t>(waiting_.size()) >= options_.queue + 1) {
-      ++state_.refused;
-      return fail(Code::queue_full, "{} requests wait already", waiting_.size());
+    if (draining_ || ending_) return fail(Code::shutting_down, "no new requests are taken");
+    if (present_ >= options_.queue + options_.sequences) {
+      ++refused_;
+      return fail_with_hint(Code::queue_full,
+                            fmt::format("{} requests are being answered and {} wait already",
+                                        options_.sequences, options_.queue),
+                            fmt::format("try again in {:.0f} s", state_.retry_after_s));
     }
+    ++present_;
     const std::uint64_t id = ++last_id_;
-    waiting_.push_back({id, std::move(request), std::move(listener), Clock::now(), false});
-    ++state_.submitted;
+    arrivals_.push_back({id, std::move(request), std::move(listener), Clock::now()});
     wake_.notify_all();
     return id;
   }
 
   void cancel(std::uint64_t id) {
     const std::lock_guard lock(mutex_);
-    if (running_id_ == id) running_stop_.request_stop();
-    for (Job& job : waiting_)
-      if (job.id == id) job.cancelled = true;
+    cancels_.push_back(id);
+    wake_.notify_all();
   }
 
   EngineState state() const {
     const std::lock_guard lock(mutex_);
     EngineState state = state_;
-    state.running = running_id_ != 0 ? 1 : 0;
-    state.waiting = static_cast<std::int64_t>(waiting_.size());
-    if (running_id_ == 0) state.heartbeat = Clock::now();
+    state.waiting += std::ssize(arrivals_);
+    state.refused = refused_;
+    state.draining = draining_;
+    if (asleep_) state.heartbeat = Clock::now();
     return state;
   }
 
   bool drain(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
-    state_.draining = true;
-    return idle_.wait_for(lock, timeout, [&] { return running_id_ == 0 && waiting_.empty(); });
+    draining_ = true;
+    return gone_.wait_for(lock, timeout, [&] { return present_ == 0; });
+  }
+
+  [[nodiscard]] const EngineOptions& options() const { return options_; }
+
+ private:
+  struct Arrived {
+    std::uint64_t id = 0;
+    Request request;
+    std::shared_ptr<Listener> listener;  // shared, see engine.h
+    Clock::time_point at;
+  };
+
+  void run(std::stop_token stop) {
+    while (take(stop)) {
+      stepper_->step(Clock::now());
+      publish();
+    }
+    for (const std::uint64_t id : stepper_->ids())
+      stepper_->cancel(
+          id, Error{Code::shutting_down, "the engine ended before the request was finished", {}});
+    publish();
+  }
+
+  // Brings in what has come since the last step; waits while there is nothing to do. False at the end.
+  bool take(std::stop_token stop) {
+    std::vector<Arrived> arrivals;
+    std::vector<std::uint64_t> cancels;
+    bool going = true;
+    {
+      std::unique_lock lock(mutex_);
+      asleep_ = true;
+      wake_.wait(lock, [&] {
+        return stop.stop_requested() || !arrivals_.empty() || !cancels_.empty() ||
+               !stepper_->idle();
+      });
+      asleep_ = false;
+      going = !stop.stop_requested();
+      ending_ = !going;
+      std::swap(arrivals, arrivals_);
+      std::swap(cancels, cancels_);
+      state_.heartbeat = Clock::now();
+    }
+    for (Arrived& arrived : arrivals)
+      stepper_->add(arrived.id, std::move(arrived.request), std::move(arrived.listener),
+                    arrived.at);
+    for (const std::uint64_t id : cancels) stepper_->cancel(id);
+    return going;
+  }
+
+  void publish() {
+    EngineState state = stepper_->state();
+    const std::lock_guard lock(mutex_);
+    state.heartbeat = Clock::now();
+    state_ = state;
+    present_ = stepper_->present() + std::ssize(arrivals_);
+    if (present_ == 0) gone_.notify_all();
   }
 
   const EngineOptions options_;
-
- private:
-  void run(std::stop_token stop) {
-    for (;;) {
-      std::unique_lock lock(mutex_);
-      running_id_ = 0;
-      idle_.notify_all();
-      wake_.wait(lock, [&] { return stop.stop_requested() || !waiting_.empty(); });
-      if (waiting_.empty()) return;
-      Job job = std::move(waiting_.front());
-      waiting_.pop_front();
-      running_id_ = job.id;
-      running_stop_ = std::stop_source();
-      if (job.cancelled) running_stop_.request_stop();
-      lock.unlock();
-      Result<Answer> answer =
-          stop.stop_requested()
-              ? fail(Code::shutting_down, "the engine ended before the request was finished")
-              : serve(job);
-      lock.lock();
-      ++(!answer                                            ? state_.failed
-         : answer->finish_reason == FinishReason::cancelled ? state_.cancelled
-                                                            : state_.finished);
-      if (answer) {
-        state_.prompt_tokens += static_cast<std::uint64_t>(answer->prompt_tokens);
-        state_.reused_tokens += static_cast<std::uint64_t>(answer->reused_tokens);
-        state_.answer_tokens += answer->tokens.size();
-      }
-      lock.unlock();
-      job.listener->finished(std::move(answer));
-    }
-  }
-
-  Result<Answer> serve(const Job& job) {
-    const Request& request = job.request;
-    const auto started = Clock::now();
-    if (request.deadline && *request.deadline < started)
-      return fail(Code::deadline_exceeded, "the request waited past its deadline");
-    Writer writer(request.options, *tokenizer_, request.prompt.tokens);
-    const std::stop_token cancel = running_stop_.get_token();
-    HERD_TRY(std::span<float> logits, session_.prefill(
-                                          request.prompt,
-                                          [&](std::int64_t done, std::int64_t total) {
-                                            beat();
-                                            job.listener->progress(done, total);
-                                          },
-                                          cancel));
-    const auto first = Clock::now();
-    while (!writer.finished()) {
-      beat();
-      if (cancel.stop_requested() || logits.empty()) {
-        writer.end(FinishReason::cancelled);
-        break;
-      }
-      if (request.deadline && *request.deadline < Clock::now())
-        return fail(Code::deadline_exceeded, "the answer was not finished before its deadline");
-      HERD_TRY(Drawn drawn, writer.draw(logits));
-      const std::int32_t token = drawn.token;
-      const Writer::Written written = writer.write(std::move(drawn));
-      if (written.belongs) job.listener->token(written.event);
-      if (writer.finished()) break;
-      if (session_.length() >= session_.context()) {
-        writer.end(FinishReason::length);
-        break;
-      }
-      HERD_TRY(logits, session_.step(token));
-    }
-    Answer answer = writer.take();
-    answer.reused_tokens = session_.reused();
-    answer.queue_ms = ms_between(job.arrived, started);
-    answer.prefill_ms = ms_between(started, first);
-    answer.decode_ms = ms_between(first, Clock::now());
-    return answer;
-  }
-
-  void beat() {
-    const std::lock_guard lock(mutex_);
-    ++state_.steps;
-    state_.heartbeat = Clock::now();
-  }
-
-  const text::Tokenizer* tokenizer_;
-  std::unique_ptr<Context> ctx_;
-  Session session_;
+  std::unique_ptr<Stepper> stepper_;
   mutable std::mutex mutex_;
-  std::condition_variable wake_, idle_;
-  std::deque<Job> waiting_;
+  std::condition_variable wake_, gone_;
+  std::vector<Arrived> arrivals_;
+  std::vector<std::uint64_t> cancels_;
   EngineState state_;
-  std::uint64_t last_id_ = 0, running_id_ = 0;
-  std::stop_source running_stop_;
-  std::optional<Worker> worker_;
+  std::int64_t present_ = 0;  // requests that have not ended
+  std::uint64_t last_id_ = 0, refused_ = 0;
+  bool draining_ = false, ending_ = false, asleep_ = false;
+  std::optional<Worker> worker_;  // last: it uses all of the above
 };
-
-Engine::Engine(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
-Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::create(const llama4::Model& model,
                                                const text::Tokenizer& tokenizer, ThreadPool& pool,
                                                const EngineOptions& options, DType kv_dtype) {
-  auto ctx = std::make_unique<Context>(cpu_kernels(), pool);
-  HERD_TRY(Session session,
-           Session::create(model, *ctx, {.context = options.context, .kv_dtype = kv_dtype}));
-  auto loop = std::make_unique<Loop>(pool, std::move(session), std::move(ctx), tokenizer, options);
-  return std::make_unique<Engine>(std::move(loop));
+  HERD_TRY(std::unique_ptr<Stepper> stepper,
+           Stepper::create(model, tokenizer, pool, options, kv_dtype));
+  return std::make_unique<Engine>(std::make_unique<Loop>(std::move(stepper), options));
 }
 
+Engine::Engine(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
+Engine::~Engine() = default;
+
 Result<std::uint64_t> Engine::submit(Request request, std::shared_ptr<Listener> listener) {
-  // The listener is shared: see engine.h.
+  // The listener is shared, see engine.h.
   return loop_->submit(std::move(request), std::move(listener));
 }
 
 void Engine::cancel(std::uint64_t id) { loop_->cancel(id); }
 EngineState Engine::state() const { return loop_->state(); }
-const EngineOptions& Engine::options() const { return loop_->options_; }
+const EngineOptions& Engine::options() const { return loop_->options(); }
 bool Engine::drain(std::chrono::milliseconds timeout) { return loop_->drain(timeout); }
 
 }  // namespace herd::engine

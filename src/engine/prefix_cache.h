@@ -1,8 +1,9 @@
 // What prompts have in common, kept for the next one. A tree of blocks: a node is one page's worth of positions with
 // all that came before them, found by its content (tokens, and hashes of pictures) under its parent; each tenant has a
 // root of its own, so nothing is shared between tenants. A node owns a page of the global layers and, while there is
-// room, one of the local layers. Local layers see their own chunk alone: at a multiple of the chunk a prefix needs none of
-// their pages, elsewhere those since the last multiple; where they are gone at most one chunk is computed again.
+// room, one of the local layers. Local layers see their own chunk alone: at a multiple of the chunk a prefix needs
+// none of their pages, elsewhere those since the last multiple; where they are gone at most one chunk is computed
+// again.
 //
 // A state machine over two Pages: no threads, no clock of its own; recency is the order of calls. Least recently used
 // leaves go first when pages run out. A node that a sequence uses, and so all nodes above it, never goes.

@@ -2,7 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
+
+#include "base/keyed_hash.h"
+#include "base/result.h"
+#include "llama4/config.h"
 
 namespace herd::engine {
 
@@ -20,5 +25,20 @@ struct Prompt {
   // by row. They come from whoever laid out the pictures, never from ids in a user's text.
   std::vector<std::int64_t> patches;
 };
+
+// Fails with conversation_invalid, context_length_exceeded or out_of_range when the model cannot read the prompt.
+Result<void> check_prompt(const Prompt& prompt, const llama4::Config& config, std::int64_t context);
+
+// Of a picture's tiles; equal pictures have equal hashes, and nobody without the key can make two others equal.
+std::uint64_t hash_of(const HashKey& key, const Picture& picture);
+
+// What a position of a cache holds, in a form that is equal exactly when its content would be: its token's key, or one
+// made of a picture's hash and the vector's place in it.
+inline std::uint64_t key_of(std::int32_t token) { return static_cast<std::uint32_t>(token); }
+
+// Keys of all positions of a prompt.   picture_hashes: of its pictures, in order
+std::vector<std::uint64_t> keys_of(const Prompt& prompt,
+                                   std::span<const std::uint64_t> picture_hashes,
+                                   std::int64_t vectors_per_tile);
 
 }  // namespace herd::engine

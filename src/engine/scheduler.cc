@@ -110,6 +110,12 @@ const Scheduler::Sequence* Scheduler::find(std::uint64_t id) const {
   return found == sequences_.end() ? nullptr : found->second.get();
 }
 
+void Scheduler::ready(std::uint64_t id, std::int64_t positions) {
+  const auto found = sequences_.find(id);
+  HERD_CHECK(found != sequences_.end(), "no request {}", id);
+  found->second->arrival.ready = positions;
+}
+
 void Scheduler::propose(std::uint64_t id, std::int64_t drafts) {
   const auto found = sequences_.find(id);
   HERD_CHECK(found != sequences_.end(), "no request {}", id);
@@ -302,7 +308,7 @@ void Scheduler::plan_decodes() {
   for (Sequence* sequence : now) {
     if (!sequence->holding || sequence->left() != 1 || budget_ <= 0) continue;
     const std::int64_t begin = sequence->computed();
-    if (!reserve(*sequence, begin + 1)) continue;
+    if (begin >= sequence->arrival.ready || !reserve(*sequence, begin + 1)) continue;
     plan_.pieces.push_back({sequence->arrival.id, begin, 1, 0, true});
     --budget_;
   }
@@ -333,7 +339,8 @@ void Scheduler::plan_prefills() {
 
 void Scheduler::add_prefill(Sequence& sequence, std::int64_t rows_max) {
   const std::int64_t begin = sequence.computed();
-  std::int64_t rows = std::min({sequence.left(), rows_max, chunk_end(begin) - begin});
+  std::int64_t rows = std::min(
+      {sequence.left(), rows_max, chunk_end(begin) - begin, sequence.arrival.ready - begin});
   if (sequence.arrival.rows_max > 0) rows = std::min(rows, sequence.arrival.rows_max);
   if (rows <= 0 || will_be_stored(sequence)) return;
   if (!reserve(sequence, begin + rows)) return;

@@ -3,15 +3,16 @@
 // who has waited too long. A state machine: no threads, no model, no clock; time is an argument, and the same calls
 // give the same plans.
 //
-// Turns: higher priority first; a class (tenant, priority) that has waited `aging_ms` since its last turn counts as one
-// priority higher, and so on, so nobody waits for ever. Of equal ones the tenant with the fewest tokens so far is next,
-// then who came first. A tenant may keep more than its share of the places only while nobody else waits for them.
-// When pages run out the most junior makes room: it goes back to the queue and is computed again later, mostly from
-// stored prefixes. After `preemptions` times it is pinned: from then on only lack of pages can move it, and among the
-// pinned the one that came last. So there is always a most senior sequence that nobody can move, and it advances.
+// Turns: higher priority first; a class (tenant, priority) that has waited `aging_ms` since its last turn counts as
+// one priority higher, and so on, so nobody waits for ever. Of equal ones the tenant with the fewest tokens so far is
+// next, then who came first. A tenant may keep more than its share of the places only while nobody else waits for
+// them. When pages run out the most junior makes room: it goes back to the queue and is computed again later, mostly
+// from stored prefixes. After `preemptions` times it is pinned: from then on only lack of pages can move it, and among
+// the pinned the one that came last. So there is always a most senior sequence that nobody can move, and it advances.
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,6 +45,7 @@ struct Arrival {
   std::optional<std::int64_t> deadline_ms;
   bool reuses = true;         // false: every row of the prompt must be computed
   std::int64_t rows_max = 0;  // of one step; 0: no limit of its own
+  std::int64_t ready = std::numeric_limits<std::int64_t>::max();  // see Scheduler::ready
 };
 
 // Rows of one sequence in a step: positions [begin, begin + rows). The last `drafts` are guesses; those before hold the
@@ -76,6 +78,8 @@ class Scheduler {
   // done() of its step; neither is submit().
   bool cancel(std::uint64_t id);
 
+  // Prompt positions that may be computed: the others wait, for pictures that are still being looked at.
+  void ready(std::uint64_t id, std::int64_t positions);
   // How many guesses the next plan may have for a sequence that is being decoded; forgotten after it.
   void propose(std::uint64_t id, std::int64_t drafts);
   // The next step. Every piece must be answered by done() before the next call.

@@ -1,9 +1,6 @@
 #include "engine/session.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
-#include <cstring>
 
 #include "base/check.h"
 #include "ops/elementwise.h"
@@ -13,30 +10,6 @@ namespace {
 
 // Tiles per pass through the vision encoder: enough rows to keep the cores busy, few enough to bound memory.
 constexpr std::int64_t tiles_per_pass = 4;
-
-// FNV-1a over the words of a picture; only compared with other pictures of the same session.
-std::uint64_t fingerprint(const Picture& picture) {
-  std::uint64_t hash = 0xcbf29ce484222325ull;
-  auto mix = [&](std::uint64_t word) { hash = (hash ^ word) * 0x100000001b3ull; };
-  mix(static_cast<std::uint64_t>(picture.tiles));
-  for (const float value : picture.pixels) mix(std::bit_cast<std::uint32_t>(value));
-  return hash;
-}
-
-// What each position of the prompt holds, in a form that is equal exactly when the cache would be.
-std::vector<std::uint64_t> keys_of(const Prompt& prompt, std::int64_t vectors_per_tile) {
-  std::vector<std::uint64_t> keys(prompt.tokens.size());
-  for (std::size_t i = 0; i < keys.size(); ++i)
-    keys[i] = static_cast<std::uint64_t>(static_cast<std::uint32_t>(prompt.tokens[i]));
-  std::size_t patch = 0;
-  for (const Picture& picture : prompt.pictures) {
-    const std::uint64_t hash = fingerprint(picture);
-    for (std::int64_t v = 0; v < picture.tiles * vectors_per_tile; ++v, ++patch)
-      keys[static_cast<std::size_t>(prompt.patches[patch])] =
-          (hash + static_cast<std::uint64_t>(v)) | 1ull << 63;
-  }
-  return keys;
-}
 
 }  // namespace
 
@@ -54,9 +27,12 @@ Session::Session(const llama4::Model& model, Context& ctx, SessionOptions option
 
 Result<std::span<float>> Session::prefill(const Prompt& prompt, const Progress& progress,
                                           std::stop_token stop) {
-  HERD_TRY_VOID(fits(prompt));
+  HERD_TRY_VOID(check_prompt(prompt, model_->config(), cache_.context()));
   const auto& vision = model_->config().vision;
-  std::vector<std::uint64_t> keys = keys_of(prompt, vision ? vision->tokens_per_tile() : 0);
+  std::vector<std::uint64_t> hashes;
+  for (const Picture& picture : prompt.pictures) hashes.push_back(hash_of(hash_key_, picture));
+  const std::vector<std::uint64_t> keys =
+      keys_of(prompt, hashes, vision ? vision->tokens_per_tile() : 0);
   rewind_to_common(keys);
   reused_ = cache_.length();
   HERD_TRY(const Seen seen, see_pictures(prompt, reused_));
@@ -76,7 +52,7 @@ Result<std::span<float>> Session::prefill(const Prompt& prompt, const Progress& 
 
 Result<void> Session::all_logits(const Prompt& prompt, const TakeLogits& take,
                                  const Progress& progress) {
-  HERD_TRY_VOID(fits(prompt));
+  HERD_TRY_VOID(check_prompt(prompt, model_->config(), cache_.context()));
   cache_.clear();
   keys_.clear();
   HERD_TRY(const Seen seen, see_pictures(prompt, 0));
@@ -99,7 +75,7 @@ Result<std::span<float>> Session::step(std::int32_t token) {
   nn::CachedBatch batch;
   batch.add(cache_, {&token, 1});
   batch.want_last();
-  keys_.push_back(static_cast<std::uint64_t>(static_cast<std::uint32_t>(token)));
+  keys_.push_back(key_of(token));
   return model_->forward(*ctx_, batch).as<float>();
 }
 
@@ -165,36 +141,6 @@ Tensor Session::run_piece(const Prompt& prompt, const Seen& seen, std::int64_t b
     batch.set_features(features, std::move(rows));
   }
   return model_->forward(*ctx_, batch);
-}
-
-Result<void> Session::fits(const Prompt& prompt) const {
-  const auto tokens = static_cast<std::int64_t>(prompt.tokens.size());
-  if (tokens == 0) return fail(Code::conversation_invalid, "the prompt has no tokens");
-  if (tokens > cache_.context())
-    return fail(Code::context_length_exceeded,
-                "the prompt is {} tokens, the context holds {}; shorten it by {} tokens", tokens,
-                cache_.context(), tokens - cache_.context());
-  const std::int64_t vocabulary = model_->config().text.vocabulary;
-  for (std::size_t i = 0; i < prompt.tokens.size(); ++i)
-    if (prompt.tokens[i] < 0 || prompt.tokens[i] >= vocabulary)
-      return fail(Code::out_of_range, "token {} at position {} is not in the vocabulary of {}",
-                  prompt.tokens[i], i, vocabulary);
-  if (prompt.pictures.empty()) return {};
-  const auto& vision = model_->config().vision;
-  if (!vision)
-    return fail(Code::conversation_invalid,
-                "the prompt has pictures, but this model sees only text");
-  std::int64_t vectors = 0;
-  for (const Picture& picture : prompt.pictures) {
-    if (picture.side != vision->image_size)
-      return fail(Code::conversation_invalid,
-                  "a picture has tiles of {} pixels, the model's are {}", picture.side,
-                  vision->image_size);
-    vectors += picture.tiles * vision->tokens_per_tile();
-  }
-  HERD_CHECK(vectors == static_cast<std::int64_t>(prompt.patches.size()),
-             "{} picture vectors for {} places", vectors, prompt.patches.size());
-  return {};
 }
 
 void Session::rewind_to_common(const std::vector<std::uint64_t>& keys) {

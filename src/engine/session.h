@@ -60,7 +60,6 @@ class Session {
   [[nodiscard]] std::int64_t end_of_piece(std::int64_t begin, std::int64_t end) const;
   Tensor run_piece(const Prompt& prompt, const Seen& seen, std::int64_t begin, std::int64_t end,
                    bool all_rows, bool last_row);
-  [[nodiscard]] Result<void> fits(const Prompt& prompt) const;
   void rewind_to_common(const std::vector<std::uint64_t>& keys);
 
   const llama4::Model* model_;
@@ -70,6 +69,7 @@ class Session {
   std::vector<std::uint64_t>
       keys_;  // what each cached position holds: its token, or which vector of which picture
   std::int64_t reused_ = 0;
+  HashKey hash_key_ = random_hash_key();
 };
 
 }  // namespace herd::engine

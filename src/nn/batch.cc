@@ -6,7 +6,7 @@
 
 namespace herd::nn {
 
-void CachedBatch::add(KvCache& cache, std::span<const std::int32_t> tokens) {
+void CachedBatch::add(KvTables& cache, std::span<const std::int32_t> tokens) {
   const std::int64_t start = cache.length();
   const auto count = static_cast<std::int64_t>(tokens.size());
   HERD_CHECK(count > 0 && start + count <= cache.context(), "{} tokens at {} of a context of {}",

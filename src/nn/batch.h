@@ -60,7 +60,7 @@ class CachedBatch : public Batch {
  public:
   // Appends tokens that continue the sequence in `cache` (which must outlive the batch). The piece must not cross a
   // chunk boundary of any local layer: pieces_of() in engine/session splits prompts accordingly.
-  void add(KvCache& cache, std::span<const std::int32_t> tokens);
+  void add(KvTables& cache, std::span<const std::int32_t> tokens);
 
   Keys keys(Context& ctx, std::size_t layer, const Tensor& k_TGd,
             const Tensor& v_TGd) const override;
@@ -68,7 +68,7 @@ class CachedBatch : public Batch {
 
  private:
   struct Piece {
-    KvCache* cache = nullptr;
+    KvTables* cache = nullptr;
     std::int64_t start = 0;  // position of its first row
     std::int64_t count = 0;
   };

@@ -79,14 +79,14 @@ KvCache::~KvCache() {
   if (memory_ != nullptr) ::munmap(memory_, memory_bytes_);
 }
 
-void KvCache::set_length(std::int64_t length) {
+void KvTables::set_length(std::int64_t length) {
   HERD_CHECK(length >= 0 && length <= context_, "length {} of {}", length, context_);
   HERD_CHECK(length >= length_ || can_rewind_to(length), "cannot go back from {} to {}", length_,
              length);
   length_ = length;
 }
 
-bool KvCache::can_rewind_to(std::int64_t length) const {
+bool KvTables::can_rewind_to(std::int64_t length) const {
   if (length > length_) return false;
   // A layer's slots are overwritten from the start of the newest chunk on. At its boundary nothing older is needed.
   return std::ranges::all_of(shape_.chunk, [&](std::int64_t chunk) {

@@ -26,17 +26,10 @@ struct KvShape {
   [[nodiscard]] std::uint64_t bytes_per_block() const;
 };
 
-class KvCache {
+// Where the keys and values of one sequence lie: tables of blocks for each layer, and how many positions are written.
+// Whose memory the blocks are is for those who derive from it: KvCache, or PagedKvCache of nn/kv_pool.h.
+class KvTables {
  public:
-  // Reserves address space for `context` positions. Fails with memory_plan when the system refuses even that.
-  static Result<KvCache> create(KvShape shape, std::int64_t context);
-
-  KvCache(KvCache&& other) noexcept;
-  KvCache& operator=(KvCache&& other) noexcept;
-  KvCache(const KvCache&) = delete;
-  KvCache& operator=(const KvCache&) = delete;
-  ~KvCache();
-
   [[nodiscard]] const KvShape& shape() const { return shape_; }
   [[nodiscard]] std::int64_t context() const { return context_; }
 
@@ -45,9 +38,6 @@ class KvCache {
   [[nodiscard]] std::int64_t length() const { return length_; }
   void set_length(std::int64_t length);
   [[nodiscard]] bool can_rewind_to(std::int64_t length) const;
-
-  // Forgets everything and gives the memory back.
-  void clear();
 
   // Where layer keeps position: its index within the blocks below.
   [[nodiscard]] std::int64_t index(std::size_t layer, std::int64_t position) const {
@@ -62,16 +52,39 @@ class KvCache {
     return layers_[layer].values;
   }
 
- private:
+ protected:
   struct Layer {
     std::vector<void*> keys, values;
   };
-  KvCache() = default;
+  KvTables() = default;
+  KvTables(KvTables&&) = default;
+  KvTables& operator=(KvTables&&) = default;
+  ~KvTables() = default;
 
   KvShape shape_;
   std::int64_t context_ = 0;
   std::int64_t length_ = 0;
   std::vector<Layer> layers_;
+};
+
+// A cache with memory of its own for the whole context.
+class KvCache : public KvTables {
+ public:
+  // Reserves address space for `context` positions. Fails with memory_plan when the system refuses even that.
+  static Result<KvCache> create(KvShape shape, std::int64_t context);
+
+  KvCache(KvCache&& other) noexcept;
+  KvCache& operator=(KvCache&& other) noexcept;
+  KvCache(const KvCache&) = delete;
+  KvCache& operator=(const KvCache&) = delete;
+  ~KvCache();
+
+  // Forgets everything and gives the memory back.
+  void clear();
+
+ private:
+  KvCache() = default;
+
   void* memory_ = nullptr;
   std::uint64_t memory_bytes_ = 0;
 };

@@ -409,7 +409,8 @@ class Simulation {
       if (owner.kind == Owner::Kind::nobody) ++free;
       if (owner.kind == Owner::Kind::sequence) --own[owner.id];
     }
-    rule(free == pages.num_free(), "{} {} pages are free, {} on the list", free, kind, pages.num_free());
+    rule(free == pages.num_free(), "{} {} pages are free, {} on the list", free, kind,
+         pages.num_free());
     for (const auto& [id, difference] : own)
       rule(difference == 0, "request {}: {} {} pages too few", id, difference, kind);
   }

@@ -1,7 +1,8 @@
 // Looks for mistakes in the scheduler, the pages and the prefix cache, by running them as the engine does, with a
-// made-up model instead of a real one: what a position's keys and values would be is a number that depends on all tokens up to
-// there, so every page's content can be checked before it is read. Everything follows from the seed: arrivals, lengths,
-// shared beginnings, priorities, deadlines, people giving up, guesses right and wrong, and how few pages there are.
+// made-up model instead of a real one: what a position's keys and values would be is a number that depends on all
+// tokens up to there, so every page's content can be checked before it is read. Everything follows from the seed:
+// arrivals, lengths, shared beginnings, priorities, deadlines, people giving up, guesses right and wrong, and how few
+// pages there are.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,544 @@
+#include "engine/stepper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/memory.h"
+
+namespace herd::engine {
+namespace {
+
+using Clock = Request::Clock;
+
+// Tiles per pass through the vision encoder: enough rows to keep the cores busy, few enough that a step with pictures
+// does not keep the others waiting long.
+constexpr std::int64_t tiles_per_pass = 4;
+
+// Logits of a prompt's rows that are held at once, where all are asked for.
+constexpr std::int64_t prompt_logits_max = 4 << 20;
+
+double ms_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+KvLayout layout_of(const nn::KvShape& shape) {
+  return {.page = keys_per_block, .chunk = nn::KvPool::chunk_of(shape)};
+}
+
+SchedulerOptions scheduler_options(const nn::KvShape& shape, const EngineOptions& options,
+                                   const Stepper::Room& room) {
+  SchedulerOptions out;
+  out.sequences = options.sequences;
+  out.step_tokens = std::max(options.step_tokens, options.sequences + 1);
+  out.queue = options.queue;
+  out.context = options.context;
+  out.layout = layout_of(shape);
+  out.global_pages = room.global_pages;
+  out.local_pages = room.local_pages;
+  out.prefix_cache = options.prefix_cache;
+  return out;
+}
+
+}  // namespace
+
+// A request and its answer so far.
+struct Stepper::Job {
+  Job(Request asked, const text::Tokenizer& tokenizer, const nn::KvPool& kv, std::int64_t context,
+      std::int64_t draft_tokens)
+      : request(std::move(asked)),
+        writer(request.options, tokenizer, request.prompt.tokens),
+        cache(kv, context),
+        speculator(request.prompt.tokens, request.prediction, draft_tokens) {}
+
+  std::uint64_t id = 0;
+  Request request;
+  std::shared_ptr<Listener> listener;  // shared with whoever submitted it
+  Writer writer;
+  nn::PagedKvCache cache;
+  Speculator speculator;
+  std::vector<std::uint64_t> picture_hashes;
+  std::vector<std::shared_ptr<Seen>> seen;  // shared with the picture cache; null until needed
+  std::vector<std::int32_t> guesses;        // of the next step
+  std::vector<TokenEvent> prompt_events;    // prompt_logprobs
+  bool prompt_told = false;
+  Clock::time_point arrived;
+  std::optional<Clock::time_point> admitted, first_token, last_token;
+  std::int64_t drafted = 0, accepted = 0, predicted_right = 0, predicted_wrong = 0;
+};
+
+// What happens to one job in one step; filled by one thread, told by the engine's.
+struct Stepper::Step {
+  Piece piece;
+  Job* job = nullptr;
+  std::int64_t first_wanted = 0, wanted = 0;  // rows of the logits
+  std::vector<TokenEvent> events{};
+  std::vector<std::uint64_t> drawn{};
+  std::int64_t checked = 0, right = 0;  // guesses
+  std::optional<Error> error{};
+};
+
+Result<Stepper::Room> Stepper::plan_room(const nn::KvShape& shape, const EngineOptions& options,
+                                         std::uint64_t bytes_available) {
+  const KvLayout layout = layout_of(shape);
+  const std::uint64_t global_bytes = nn::KvPool::global_page_bytes(shape);
+  const std::uint64_t local_bytes = nn::KvPool::local_page_bytes(shape);
+  auto room_for = [&](std::int64_t tokens) {
+    // A sequence's last page is rarely full; local layers keep one chunk of each, and as much again for prefixes.
+    Room room;
+    room.global_pages = std::max(layout.global_pages(options.context),
+                                 layout.global_pages(tokens) + options.sequences);
+    const std::int64_t each = layout.local_pages(options.context);
+    room.local_pages = std::clamp(2 * options.sequences * each, each,
+                                  std::max(each, layout.chunk == 0 ? 0 : room.global_pages));
+    room.bytes = static_cast<std::uint64_t>(room.global_pages) * global_bytes +
+                 static_cast<std::uint64_t>(room.local_pages) * local_bytes;
+    return room;
+  };
+  if (options.kv_tokens > 0) return room_for(options.kv_tokens);
+  std::int64_t tokens = options.sequences * options.context;
+  while (tokens > options.context && room_for(tokens).bytes > bytes_available / 2)
+    tokens -= std::max<std::int64_t>(1, tokens / 8);
+  const Room room = room_for(std::max(tokens, options.context));
+  if (room.bytes > bytes_available)
+    return fail_with_hint(
+        Code::memory_plan,
+        fmt::format("keys and values of one request of {} tokens take {}, {} are free",
+                    options.context, human_bytes(room.bytes), human_bytes(bytes_available)),
+        "a smaller --context");
+  return room;
+}
+
+Result<std::unique_ptr<Stepper>> Stepper::create(const llama4::Model& model,
+                                                 const text::Tokenizer& tokenizer, ThreadPool& pool,
+                                                 const EngineOptions& options, DType kv_dtype) {
+  const nn::KvShape shape = model.kv_shape(kv_dtype);
+  HERD_TRY(const Room room, plan_room(shape, options, memory_limits().available));
+  HERD_TRY(nn::KvPool kv, nn::KvPool::create(shape, room.global_pages, room.local_pages));
+  return std::make_unique<Stepper>(model, tokenizer, pool, options, room, std::move(kv));
+}
+
+Stepper::Stepper(const llama4::Model& model, const text::Tokenizer& tokenizer, ThreadPool& pool,
+                 const EngineOptions& options, const Room& room, nn::KvPool kv)
+    : model_(&model),
+      tokenizer_(&tokenizer),
+      options_(options),
+      ctx_(cpu_kernels(), pool),
+      kv_(std::move(kv)),
+      hash_key_(random_hash_key()),
+      scheduler_(scheduler_options(kv_.shape(), options, room), {.words = random_hash_key()}),
+      pictures_(static_cast<std::uint64_t>(options.picture_cache_mib) << 20),
+      start_(Clock::now()),
+      now_(start_) {}
+
+Stepper::~Stepper() = default;
+
+Result<void> Stepper::check(const Request& request) const {
+  HERD_TRY_VOID(check_prompt(request.prompt, model_->config(), options_.context));
+  const std::int64_t vocabulary = model_->config().text.vocabulary;
+  for (const auto& [token, bias] : request.options.logit_bias)
+    if (token < 0 || token >= vocabulary)
+      return fail(Code::out_of_range, "logit_bias: token {} is not in the vocabulary of {}", token,
+                  vocabulary);
+  for (const std::int32_t token : request.prediction)
+    if (token < 0 || token >= vocabulary)
+      return fail(Code::out_of_range, "prediction: token {} is not in the vocabulary of {}", token,
+                  vocabulary);
+  return {};
+}
+
+// The listener is shared with whoever submitted the request.
+void Stepper::add(std::uint64_t id, Request request, std::shared_ptr<Listener> listener,
+                  Clock::time_point arrived) {
+  // Guesses about what is asked row by row would need logits of rows that may be wrong; simply none.
+  const std::int64_t drafts = request.prompt_logprobs ? 0 : options_.draft_tokens;
+  auto job = std::make_unique<Job>(std::move(request), *tokenizer_, kv_, options_.context, drafts);
+  job->id = id;
+  job->listener = std::move(listener);
+  job->arrived = arrived;
+  const Prompt& prompt = job->request.prompt;
+  for (const Picture& picture : prompt.pictures)
+    job->picture_hashes.push_back(hash_of(hash_key_, picture));
+  job->seen.resize(prompt.pictures.size());
+  const auto& vision = model_->config().vision;
+
+  Arrival arrival{
+      .id = id,
+      .tenant = job->request.tenant,
+      .priority = job->request.priority,
+      .keys = keys_of(prompt, job->picture_hashes, vision ? vision->tokens_per_tile() : 0),
+      .deadline_ms = {},
+      .reuses = !job->request.prompt_logprobs,
+      .rows_max = 0};
+  if (job->request.deadline) arrival.deadline_ms = now_ms(*job->request.deadline);
+  if (!prompt.patches.empty()) arrival.ready = prompt.patches.front();
+  if (job->request.prompt_logprobs) {
+    arrival.rows_max =
+        std::max<std::int64_t>(1, prompt_logits_max / model_->config().text.vocabulary);
+    job->prompt_events.resize(prompt.tokens.size());
+    for (std::size_t i = 0; i < prompt.tokens.size(); ++i)
+      job->prompt_events[i].token = prompt.tokens[i];
+  }
+  ++counts_.submitted;
+  const bool nothing_to_do = job->writer.finished() && !job->request.prompt_logprobs;
+  jobs_.emplace(id, std::move(job));
+  const bool taken = scheduler_.submit(std::move(arrival), now_ms(arrived));
+  HERD_CHECK(taken, "{} wait and {} run, and one more came", scheduler_.waiting(),
+             scheduler_.running());
+  if (nothing_to_do) {
+    scheduler_.cancel(id);
+    finish(id, closed(*jobs_.at(id)));
+  }
+}
+
+std::int64_t Stepper::now_ms(Clock::time_point at) const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(at - start_).count();
+}
+
+void Stepper::cancel(std::uint64_t id, std::optional<Error> error) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  Job& job = *found->second;
+  job.writer.end(FinishReason::cancelled);
+  Answer answer = closed(job);
+  scheduler_.cancel(id);
+  if (error)
+    finish(id, std::unexpected(std::move(*error)));
+  else
+    finish(id, std::move(answer));
+}
+
+void Stepper::step(Clock::time_point now) {
+  now_ = now;
+  if (jobs_.empty()) return;
+  ++counts_.steps;
+  look_at_pictures();
+  propose();
+  const Plan& plan = scheduler_.plan(now_ms(now));
+  for (const std::uint64_t id : plan.expired) {
+    const Job& job = *jobs_.at(id);
+    finish(id,
+           fail(Code::deadline_exceeded, "the request {} when its deadline came, after {:.1f} s",
+                job.admitted ? "was being answered" : "still waited",
+                ms_between(job.arrived, now) / 1000));
+  }
+  counts_.preemptions += plan.preempted.size();
+  for (const std::uint64_t id : plan.admitted) {
+    Job& job = *jobs_.at(id);
+    if (!job.admitted) job.admitted = now;
+  }
+  if (!plan.pieces.empty()) run(plan);
+}
+
+// One pass of the encoder for the first sequence that needs one, so that a picture of many tiles does not stop the
+// others' answers.
+void Stepper::look_at_pictures() {
+  bool busy = false;
+  for (const Scheduler::Sequence* sequence : scheduler_.running_sequences()) {
+    Job& job = *jobs_.at(sequence->arrival.id);
+    if (job.seen.empty()) continue;
+    const std::int64_t per_tile = model_->config().vision->tokens_per_tile();
+    std::int64_t patch = 0;
+    for (std::size_t i = 0; i < job.seen.size(); ++i) {
+      const Picture& picture = job.request.prompt.pictures[i];
+      patch += picture.tiles * per_tile;
+      const std::int64_t last = job.request.prompt.patches[static_cast<std::size_t>(patch - 1)];
+      if (last < sequence->computed()) continue;  // read already, or reused
+      if (!job.seen[i]) {
+        job.seen[i] = pictures_.get(job.request.tenant, job.picture_hashes[i], picture.tiles);
+        ++(job.seen[i]->whole() ? counts_.pictures_reused : counts_.pictures_seen);
+      }
+      if (job.seen[i]->whole()) continue;
+      if (busy) break;
+      see_tiles(job, i);
+      busy = true;
+      if (!job.seen[i]->whole()) break;
+    }
+    scheduler_.ready(job.id, readable(job));
+  }
+  if (busy) pictures_.trim();
+}
+
+void Stepper::see_tiles(Job& job, std::size_t index) {
+  const Picture& picture = job.request.prompt.pictures[index];
+  Seen& seen = *job.seen[index];
+  ctx_.arena.reset();
+  const std::int64_t tiles = std::min(tiles_per_pass, seen.tiles - seen.tiles_done);
+  const Tensor pixels = ctx_.empty({tiles, 3, picture.side, picture.side});
+  const std::int64_t tile_floats = 3 * picture.side * picture.side;
+  std::copy_n(picture.pixels.data() + seen.tiles_done * tile_floats, tiles * tile_floats,
+              pixels.as<float>().data());
+  const auto numbers = model_->see(ctx_, pixels).as<float>();
+  seen.features.insert(seen.features.end(), numbers.begin(), numbers.end());
+  seen.tiles_done += tiles;
+}
+
+// Positions before the first picture that has not been seen whole.
+std::int64_t Stepper::readable(const Job& job) const {
+  const std::int64_t per_tile = model_->config().vision->tokens_per_tile();
+  const std::int64_t computed = scheduler_.find(job.id)->computed();
+  std::int64_t patch = 0;
+  for (std::size_t i = 0; i < job.seen.size(); ++i) {
+    const std::int64_t first = patch;
+    patch += job.request.prompt.pictures[i].tiles * per_tile;
+    const std::int64_t last = job.request.prompt.patches[static_cast<std::size_t>(patch - 1)];
+    if (last >= computed && !(job.seen[i] && job.seen[i]->whole()))
+      return job.request.prompt.patches[static_cast<std::size_t>(first)];
+  }
+  return std::numeric_limits<std::int64_t>::max();
+}
+
+void Stepper::propose() {
+  if (options_.draft_tokens == 0) return;
+  const auto running = scheduler_.running_sequences();
+  const bool wanted = meter_.wants(std::ssize(running));
+  for (const Scheduler::Sequence* sequence : running) {
+    Job& job = *jobs_.at(sequence->arrival.id);
+    job.guesses.clear();
+    if (!wanted || sequence->left() != 1 || !job.first_token) continue;
+    const auto guesses = job.speculator.guess();
+    job.guesses.assign(guesses.begin(), guesses.end());
+    scheduler_.propose(job.id, std::ssize(job.guesses));
+  }
+}
+
+void Stepper::run(const Plan& plan) {
+  std::vector<Step> steps;
+  bool decodes_only = true, has_guesses = false;
+  for (const Piece& piece : plan.pieces) {
+    steps.push_back({.piece = piece, .job = jobs_.at(piece.id).get()});
+    decodes_only = decodes_only && piece.draws && piece.rows == 1 + piece.drafts;
+    has_guesses = has_guesses || piece.drafts > 0;
+  }
+  const auto begin = Clock::now();
+  const Tensor logits = forward(steps);
+  ctx_.lane.pool->run(std::ssize(steps), 1,
+                      [&](std::int64_t first, std::int64_t last, int /*thread*/) {
+                        for (std::int64_t i = first; i < last; ++i)
+                          write(steps[static_cast<std::size_t>(i)], logits);
+                      });
+  if (decodes_only) {
+    std::int64_t tokens = 0;
+    for (const Step& step : steps) tokens += std::ssize(step.drawn);
+    meter_.took(scheduler_.running(), has_guesses, ms_between(begin, Clock::now()), tokens);
+  }
+  for (Step& step : steps) deliver(step);
+}
+
+Tensor Stepper::forward(std::span<Step> steps) {
+  ctx_.arena.reset();
+  nn::CachedBatch batch;
+  std::int64_t rows = 0, wanted = 0;
+  std::vector<std::int32_t> tokens;
+  for (Step& step : steps) {
+    const Piece& piece = step.piece;
+    Job& job = *step.job;
+    const Scheduler::Sequence& sequence = *scheduler_.find(piece.id);
+    job.cache.set_pages(sequence.holding->global(), sequence.holding->local(), piece.begin);
+    const auto& prompt = job.request.prompt.tokens;
+    const auto& answer = job.writer.answer().tokens;
+    tokens.clear();
+    for (std::int64_t at = piece.begin; at < piece.begin + piece.rows - piece.drafts; ++at)
+      tokens.push_back(at < std::ssize(prompt)
+                           ? prompt[static_cast<std::size_t>(at)]
+                           : answer[static_cast<std::size_t>(at - std::ssize(prompt))]);
+    tokens.insert(tokens.end(), job.guesses.begin(), job.guesses.begin() + piece.drafts);
+    batch.add(job.cache, tokens);
+    step.first_wanted = wanted;
+    if (job.request.prompt_logprobs && !job.prompt_told)
+      step.wanted = piece.rows;
+    else if (piece.draws)
+      step.wanted = 1 + piece.drafts;
+    for (std::int64_t row = piece.rows - step.wanted; row < piece.rows; ++row)
+      batch.want(static_cast<std::int32_t>(rows + row));
+    rows += piece.rows;
+    wanted += step.wanted;
+  }
+  add_features(batch, steps);
+  return model_->forward(ctx_, batch);
+}
+
+// Vectors of the pictures that the batch's rows show.
+void Stepper::add_features(nn::CachedBatch& batch, std::span<const Step> steps) {
+  std::vector<std::int32_t> rows;
+  std::vector<const float*> vectors;
+  const std::int64_t width = model_->config().text.width;
+  std::int64_t row = 0;
+  for (const Step& step : steps) {
+    const Prompt& prompt = step.job->request.prompt;
+    const std::int64_t begin = step.piece.begin, end = begin + step.piece.rows;
+    auto patch = std::ranges::lower_bound(prompt.patches, begin);
+    for (; patch != prompt.patches.end() && *patch < end; ++patch) {
+      // Which picture, and which of its vectors.
+      std::int64_t within = patch - prompt.patches.begin();
+      std::size_t picture = 0;
+      const std::int64_t per_tile = model_->config().vision->tokens_per_tile();
+      for (; within >= prompt.pictures[picture].tiles * per_tile; ++picture)
+        within -= prompt.pictures[picture].tiles * per_tile;
+      const Seen* seen = step.job->seen[picture].get();
+      HERD_CHECK(seen != nullptr && seen->whole(), "picture {} of request {} is not seen yet",
+                 picture, step.job->id);
+      rows.push_back(static_cast<std::int32_t>(row + *patch - begin));
+      vectors.push_back(seen->features.data() + within * width);
+    }
+    row += step.piece.rows;
+  }
+  if (rows.empty()) return;
+  const Tensor features = ctx_.empty({std::ssize(rows), width});
+  float* out = features.as<float>().data();
+  for (const float* vector : vectors) out = std::copy_n(vector, width, out);
+  batch.set_features(features, std::move(rows));
+}
+
+// Draws what the piece draws. Touches its own job alone, so jobs are written side by side.
+void Stepper::write(Step& step, const Tensor& logits) const {
+  Job& job = *step.job;
+  const Piece& piece = step.piece;
+  const std::int64_t vocabulary = model_->config().text.vocabulary;
+  auto row_of = [&](std::int64_t row) {
+    return logits.as<float>().subspan(
+        static_cast<std::size_t>((step.first_wanted + row) * vocabulary),
+        static_cast<std::size_t>(vocabulary));
+  };
+  if (job.request.prompt_logprobs && !job.prompt_told)
+    for (std::int64_t row = 0; row < piece.rows; ++row) {
+      const auto next = static_cast<std::size_t>(piece.begin + row + 1);
+      if (next >= job.prompt_events.size()) continue;
+      TokenEvent& event = job.prompt_events[next];
+      Drawn known = logprobs_of(row_of(row), event.token,
+                                std::max<std::int64_t>(0, job.request.options.top_logprobs));
+      event.logprob = known.logprob;
+      event.top = std::move(known.top);
+    }
+  if (!piece.draws || job.writer.finished()) return;
+  for (std::int64_t i = 0; i <= piece.drafts; ++i) {
+    Result<Drawn> drawn = job.writer.draw(row_of(step.wanted - 1 - piece.drafts + i));
+    if (!drawn) {
+      step.error = std::move(drawn).error();
+      return;
+    }
+    const std::int32_t token = drawn->token;
+    Writer::Written written = job.writer.write(std::move(*drawn));
+    step.drawn.push_back(key_of(token));
+    if (written.belongs) {
+      step.events.push_back(std::move(written.event));
+      job.speculator.push(token);
+    }
+    if (job.writer.finished()) return;
+    if (piece.begin + piece.rows - piece.drafts + i >= options_.context)
+      return job.writer.end(FinishReason::length);
+    if (i == piece.drafts) return;
+    ++step.checked;
+    if (job.guesses[static_cast<std::size_t>(i)] != token) return;
+    ++step.right;
+  }
+}
+
+void Stepper::deliver(Step& step) {
+  Job& job = *step.job;
+  const Piece& piece = step.piece;
+  if (step.error) {
+    scheduler_.cancel(job.id);
+    return finish(job.id, std::unexpected(std::move(*step.error)));
+  }
+  const auto prompt = std::ssize(job.request.prompt.tokens);
+  if (piece.begin < prompt)
+    job.listener->progress(std::min(piece.begin + piece.rows, prompt), prompt);
+  if (piece.draws && job.request.prompt_logprobs && !std::exchange(job.prompt_told, true))
+    job.listener->prompt_logprobs(job.prompt_events);
+
+  const auto now = Clock::now();
+  if (piece.draws) {
+    if (!job.first_token) job.first_token = now;
+    job.last_token = now;
+  }
+  if (step.checked > 0) {
+    job.speculator.learn(step.checked, step.right);
+    job.drafted += piece.drafts;
+    job.accepted += step.right;
+    if (job.speculator.from_prediction()) {
+      job.predicted_right += step.right;
+      job.predicted_wrong += piece.drafts - step.right;
+    }
+    counts_.drafted_tokens += static_cast<std::uint64_t>(piece.drafts);
+    counts_.accepted_tokens += static_cast<std::uint64_t>(step.right);
+  }
+  for (const TokenEvent& event : step.events) job.listener->token(event);
+
+  // Only the prompt was wanted (its logprobs): nothing was drawn, and nothing follows.
+  const bool ended = job.writer.finished();
+  if (!(piece.draws && step.drawn.empty())) scheduler_.done(job.id, step.drawn);
+  if (!ended || !piece.draws) return;
+  Answer answer = closed(job);
+  scheduler_.finish(job.id);
+  finish(job.id, std::move(answer));
+}
+
+// The answer with its figures, from a writer that has ended.
+Answer Stepper::closed(Job& job) {
+  Answer answer = job.writer.take();
+  const Scheduler::Sequence* sequence = scheduler_.find(job.id);
+  if (sequence != nullptr && job.admitted) {
+    answer.reused_tokens = sequence->reused;
+    answer.reuse_note = sentence_of(sequence->reuse_end);
+    answer.preemptions = sequence->preemptions;
+  }
+  const auto end = Clock::now();
+  answer.queue_ms = ms_between(job.arrived, job.admitted.value_or(end));
+  if (job.admitted) answer.prefill_ms = ms_between(*job.admitted, job.first_token.value_or(end));
+  if (job.first_token)
+    answer.decode_ms = ms_between(*job.first_token, job.last_token.value_or(end));
+  answer.drafted_tokens = job.drafted;
+  answer.accepted_tokens = job.accepted;
+  answer.accepted_prediction_tokens = job.predicted_right;
+  answer.rejected_prediction_tokens = job.predicted_wrong;
+  return answer;
+}
+
+void Stepper::finish(std::uint64_t id, Result<Answer> answer) {
+  const auto found = jobs_.find(id);
+  const std::unique_ptr<Job> job = std::move(found->second);
+  jobs_.erase(found);
+  if (!answer) {
+    ++counts_.failed;
+  } else {
+    ++(answer->finish_reason == FinishReason::cancelled ? counts_.cancelled : counts_.finished);
+    counts_.prompt_tokens += static_cast<std::uint64_t>(answer->prompt_tokens);
+    counts_.reused_tokens += static_cast<std::uint64_t>(answer->reused_tokens);
+    counts_.answer_tokens += answer->tokens.size();
+  }
+  if (job->admitted) {
+    constexpr double newest = 0.1;
+    const double took = ms_between(*job->admitted, Clock::now());
+    service_ms_ = service_ms_ == 0 ? took : (1 - newest) * service_ms_ + newest * took;
+  }
+  job->listener->finished(std::move(answer));
+}
+
+std::vector<std::uint64_t> Stepper::ids() const {
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, job] : jobs_) ids.push_back(id);
+  std::ranges::sort(ids);
+  return ids;
+}
+
+EngineState Stepper::state() const {
+  EngineState state = counts_;
+  state.running = scheduler_.running();
+  state.waiting = scheduler_.waiting();
+  state.running_max = options_.sequences;
+  state.waiting_max = options_.queue;
+  state.context = options_.context;
+  state.pages = scheduler_.global().count();
+  state.pages_free = scheduler_.global().num_free();
+  state.pages_cached = scheduler_.cache().unused_global();
+  state.local_pages = scheduler_.local().count();
+  state.local_pages_free = scheduler_.local().num_free();
+  state.local_pages_cached = scheduler_.cache().unused_local();
+  // One of those who run ends after this long on average.
+  const auto running = static_cast<double>(std::max<std::int64_t>(1, scheduler_.running()));
+  state.retry_after_s = std::clamp(service_ms_ / 1000 / running, 1.0, 60.0);
+  return state;
+}
+
+}  // namespace herd::engine
