@@ -13,10 +13,12 @@ Result<int> finetune(Arguments arguments);
 Result<int> gen(Arguments arguments);
 Result<int> generate(Arguments arguments);
 Result<int> inspect(Arguments arguments);
+Result<int> keys(Arguments arguments);
 Result<int> logits(Arguments arguments);
 Result<int> preprocess(Arguments arguments);
 Result<int> render(Arguments arguments);
 Result<int> shards(Arguments arguments);
+Result<int> serve(Arguments arguments);
 Result<int> synth(Arguments arguments);
 Result<int> tokenize(Arguments arguments);
 Result<int> train_tokenizer(Arguments arguments);
@@ -25,6 +27,8 @@ Result<int> train(Arguments arguments);
 std::span<const Command> commands() {
   static constexpr std::array rows{
       Command{"chat", "a conversation in the terminal", chat},
+      Command{"serve", "a model for many clients, over HTTP", serve},
+      Command{"keys", "who may ask the server", keys},
       Command{"generate", "one answer to one prompt", generate},
       Command{"tokenize", "text to token ids and back", tokenize},
       Command{"render", "the prompt that a conversation becomes", render},

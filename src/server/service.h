@@ -1,0 +1,87 @@
+// What every endpoint answers with: one model and its engine, and the rules of this server. Made once, read by all
+// threads.
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "engine/bundle.h"
+#include "engine/engine.h"
+#include "server/conversation_reader.h"
+#include "server/http.h"
+#include "server/keys.h"
+
+namespace herd::server {
+
+struct ServiceOptions {
+  std::string model_id;      // what clients call the model
+  std::int64_t created = 0;  // seconds since 1970, of the model's file
+  std::string fingerprint;   // names weights, build and kernels
+  std::string version;
+  bool accept_unknown = false;  // members of requests that nobody knows are ignored, not refused
+  bool loopback = true;         // listens on this machine alone: Host must name it
+  std::vector<std::string>
+      hosts;  // names that Host may have besides; empty: all, where not loopback
+};
+
+class Answers;
+
+class Service {
+ public:
+  // All must outlive it; `keys` may be null: then everybody may enter.
+  Service(const engine::Bundle& bundle, engine::Engine& engine, Keys* keys, ServiceOptions options)
+      : bundle_(bundle), engine_(engine), keys_(keys), options_(std::move(options)) {}
+
+  [[nodiscard]] const engine::Bundle& bundle() const { return bundle_; }
+  [[nodiscard]] engine::Engine& engine() const { return engine_; }
+  [[nodiscard]] Keys* keys() const { return keys_; }
+  [[nodiscard]] const ServiceOptions& options() const { return options_; }
+  [[nodiscard]] std::int64_t context() const { return engine_.options().context; }
+
+  // The prompt of a conversation, up to where the assistant speaks and behind that what it has said already.
+  // Fails with the errors of the renderer and of the pictures.
+  [[nodiscard]] ApiResult<engine::Prompt> chat_prompt(const ReadConversation& read,
+                                                      std::string_view said_already = {}) const;
+  // The same as text, special tokens by name.
+  [[nodiscard]] ApiResult<text::Prompt> rendered(const ReadConversation& read) const;
+
+  // How many tokens an answer may have: `wanted`, which must fit beside the prompt, or whatever does.
+  // Fails with context_length_exceeded, the numbers in its message.
+  [[nodiscard]] ApiResult<std::int64_t> answer_tokens(std::int64_t prompt_tokens,
+                                                      std::optional<std::int64_t> wanted,
+                                                      std::string_view param) const;
+
+  // Fails with model_not_found, the served ones named.
+  [[nodiscard]] ApiResult<> check_model(std::string_view model) const;
+
+  // Answers that are being written, so that a key's revocation can end them.
+  void remember(const std::shared_ptr<Answers>& answers);  // shared with their connections
+  // Ends the answers of keys that are no longer valid. To be called a few times a second.
+  void end_revoked();
+  // Ends all of them: the server does.
+  void end_all();
+
+  // For /metrics.
+  struct Counters {
+    std::atomic<std::uint64_t> requests = 0, errors_client = 0, errors_server = 0, unauthorized = 0;
+  };
+  Counters counters;
+  // The sockets, once they are there, for their counters.
+  std::atomic<const HttpServer*> http = nullptr;
+
+ private:
+  const engine::Bundle& bundle_;
+  engine::Engine& engine_;
+  Keys* keys_;
+  ServiceOptions options_;
+  // Shared with their connections.
+  std::vector<std::shared_ptr<Answers>> live_answers();
+
+  std::mutex mutex_;
+  std::list<std::weak_ptr<Answers>> live_;
+};
+
+}  // namespace herd::server
