@@ -122,13 +122,16 @@ bool draw_scene(Draw& draw, ShapeScene& scene, int least, int most) {
 
 media::Image draw_picture(Draw& draw, ShapeScene& scene) {
   constexpr int tile = 112;
-  const int width = scene.columns * tile / 3, height = scene.rows * tile / 3;
+  const bool close = scene.columns == 1 && scene.rows == 1;
+  const double scale = close ? 3 : 1;
+  const int width = close ? tile : scene.columns * tile / 3;
+  const int height = close ? tile : scene.rows * tile / 3;
   Canvas canvas(width, height, draw_background(draw));
   const double cell_width = double(width) / scene.columns,
                cell_height = double(height) / scene.rows;
   for (Shape& shape : scene.shapes) {
-    shape.radius = shape.large ? draw.real(14.0, 16.5) : draw.real(7.0, 9.0);
-    const double room = 17.5 - shape.radius;
+    shape.radius = scale * (shape.large ? draw.real(14.0, 16.5) : draw.real(7.0, 9.0));
+    const double room = scale * 17.5 - shape.radius;
     const double dx = draw.real(-room, room), dy = draw.real(-room, room);
     shape.centre = {(shape.column + 0.5) * cell_width + dx, (shape.row + 0.5) * cell_height + dy};
     const Colour colour = varied(draw, colour_of(shape.colour), 8);

@@ -40,7 +40,7 @@ inline constexpr int shape_pair_percent = 15;
 // Scenes of up to `most` shapes on columns x rows cells. False: the first shape is of the other split.
 bool draw_scene(Draw& draw, ShapeScene& scene, int least, int most);
 
-// One cell is about 37 pixels: 112 x 112 for 3 x 3.
+// One cell is about 37 pixels, so 3 x 3 are a tile of 112 x 112; a lone cell fills one.
 media::Image draw_picture(Draw& draw, ShapeScene& scene);
 
 // "top left", "middle", "right": on a grid of three by three.

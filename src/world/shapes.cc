@@ -95,7 +95,7 @@ bool ask_count(Draw& draw, const ShapeScene& scene, Asked& asked) {
 
 bool ask_place(Draw& draw, const ShapeScene& scene, Asked& asked) {
   const Shape& shape = scene.shapes[0];
-  if (!scene.unique(shape)) return false;
+  if (!scene.unique(shape) || scene.columns < 3) return false;
   asked.question = draw.say("Where {is|do you see} the $name?", {{"name", shape.name()}});
   const std::string place = place_name(scene, shape);
   asked.answer =
@@ -219,12 +219,15 @@ void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int tu
 bool make_shapes(Draw& draw, Sample& sample) {
   ShapeScene scene;
   const double wide = draw.real();
-  if (wide > 0.9) {  // two tiles or four
+  const int most = std::min(draw.items_of(draw.one({1, 1, 2, 3, 4, 6})), 6);
+  const bool close =
+      draw.items_of(2) == 1;  // the smallest sample: one shape that fills the picture
+  const bool many = wide > 0.9 && !close;
+  if (many) {  // two tiles or four
     scene.columns = wide > 0.94 ? 6 : 3;
     scene.rows = wide > 0.94 && wide < 0.98 ? 3 : 6;
   }
-  const int most = std::min(draw.items_of(draw.one({1, 1, 2, 3, 4, 6})), 6);
-  const bool many = wide > 0.9;
+  if (close) scene.columns = scene.rows = 1;
   if (!draw_scene(draw, scene, many ? 3 : most == 1 ? 1 : 2, many ? 6 : most)) return false;
   sample.subject = scene.shapes[0].name();
   sample.pictures.push_back(draw_picture(draw, scene));
