@@ -4,6 +4,7 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "cli/dashboard.h"
 #include "train/curves.h"
 #include "train/event_file.h"
 #include "train/report.h"
@@ -78,12 +79,20 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
   print_size(*trainer, pool.threads());
   HERD_TRY(auto curves, train::Curves::open(out / "curves.csv", trainer->state().step));
   HERD_TRY(auto events, train::EventFile::open(out, trainer->state().step));
+  std::unique_ptr<Dashboard> dashboard;
+  if (options.dashboard) {
+    HERD_TRY(dashboard, Dashboard::start(static_cast<std::uint16_t>(options.dashboard_port),
+                                         out / "curves.csv", trainer->recipe().tokens()));
+    fmt::print("curves: http://127.0.0.1:{}/\n", dashboard->port());
+    std::fflush(stdout);
+  }
   Printer printer(*trainer, options.print_steps);
   Result<void> written;
   Interrupt interrupt;
   HERD_TRY_VOID(trainer->run(
       [&](const train::StepReport& report) {
         printer.print(report);
+        if (dashboard) dashboard->add(report);
         if (auto added = curves.add(report); !added) written = std::move(added);
         if (auto added = events.add(report); !added) written = std::move(added);
       },

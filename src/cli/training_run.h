@@ -18,6 +18,8 @@ struct RunOptions {
   std::string type = "bf16";
   std::int64_t print_steps = 10;
   std::vector<std::string> allow_changed = {};
+  bool dashboard = false;
+  std::int64_t dashboard_port = 8321;
 
   static constexpr auto fields() {
     using O = RunOptions;
@@ -30,7 +32,10 @@ struct RunOptions {
         option("print_steps", &O::print_steps, "steps between two lines on the terminal",
                Range{1, 1'000'000}),
         option("allow_changed", &O::allow_changed,
-               "go on although this changed: recipe, config.json, tokenizer.json, data, ..."));
+               "go on although this changed: recipe, config.json, tokenizer.json, data, ..."),
+        option("dashboard", &O::dashboard, "show live curves in a browser on this machine"),
+        option("dashboard_port", &O::dashboard_port, "of that page, on 127.0.0.1; 0 for any",
+               Range{0, 65535}));
   }
 };
 

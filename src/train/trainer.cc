@@ -207,6 +207,7 @@ Result<StepReport> Trainer::one_step(const Stage& stage, const Source& source) {
   for (const auto& [layer, load] : learner_->balance().loads()) {
     report.worst_load = std::max(report.worst_load, load.max_over_mean());
     report.unused_experts += load.unused();
+    report.loads[layer] = load.count;
   }
   report.seconds = now() - begin;
   state_.seconds += report.seconds;

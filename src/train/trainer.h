@@ -27,6 +27,7 @@ struct StepReport {
   std::int64_t step_tokens = 0;
   double worst_load = 0;            // of the layers: busiest expert over the mean
   std::int64_t unused_experts = 0;  // in all layers
+  std::map<std::int64_t, std::vector<std::int64_t>> loads = {};  // by layer: tokens of each expert
   bool skipped = false;
   std::optional<double> held_out = {};  // loss on unseen samples, now and then
 };
