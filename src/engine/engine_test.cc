@@ -85,6 +85,211 @@ TEST_F(EngineOnCria, RefusesWhatCannotFitAtOnce) {
   const auto refused = running->submit(request("far too long for four tokens", 1), listener);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, Code::context_length_exceeded);
+  Request biased = request("a", 1);
+  biased.options.logit_bias[1 << 20] = 1.0f;
+  EXPECT_EQ(running->submit(std::move(biased), listener).error().code, Code::out_of_range);
+  Request predicted = request("a", 1);
+  predicted.prediction = {-1};
+  EXPECT_EQ(running->submit(std::move(predicted), listener).error().code, Code::out_of_range);
+}
+
+TEST_F(EngineOnCria, ManyAtOnceSayWhatEachSaysAlone) {
+  const std::vector<std::string> texts{"Once upon a time", "The", "A dog and", "It was a day",
+                                       "Why"};
+  std::vector<Answer> alone;
+  for (const std::string& text : texts) {
+    auto one = engine({.context = 512, .sequences = 1});
+    const auto listener = std::make_shared<Collector>();  // shared with the engine
+    ASSERT_TRUE(one->submit(request(text, 24), listener).has_value());
+    alone.push_back(listener->wait().value());
+  }
+  auto running = engine({.context = 512, .sequences = 3, .step_tokens = 16});
+  std::vector<std::shared_ptr<Collector>> listeners;  // shared with the engine
+  for (int round = 0; round < 4; ++round)
+    for (const std::string& text : texts) {
+      listeners.push_back(std::make_shared<Collector>());  // shared with the engine
+      ASSERT_TRUE(running->submit(request(text, 24), listeners.back()).has_value());
+    }
+  for (std::size_t i = 0; i < listeners.size(); ++i)
+    EXPECT_EQ(listeners[i]->wait().value().tokens, alone[i % texts.size()].tokens) << i;
+  EXPECT_TRUE(running->drain(std::chrono::seconds(10)));
+  const EngineState state = running->state();
+  EXPECT_EQ(state.running + state.waiting, 0);
+  EXPECT_EQ(state.pages_free + state.pages_cached, state.pages);
+  EXPECT_EQ(state.finished, 20u);
+}
+
+TEST_F(EngineOnCria, RefusesEarlyWhenTheQueueIsFullAndTakesMoreWhenItIsNot) {
+  auto running = engine({.context = 2048, .sequences = 1, .queue = 1});
+  std::vector<std::shared_ptr<Collector>> listeners;  // shared with the engine
+  std::vector<std::uint64_t> ids;
+  for (int i = 0; i < 2; ++i) {
+    listeners.push_back(std::make_shared<Collector>());  // shared with the engine
+    Request endless = request("Once", 2000);
+    endless.options.ignore_eos = true;
+    ids.push_back(running->submit(std::move(endless), listeners.back()).value());
+  }
+  const auto third = std::make_shared<Collector>();  // shared with the engine
+  const auto refused = running->submit(request("Once", 2), third);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::queue_full);
+  EXPECT_GE(running->state().retry_after_s, 1.0);
+  EXPECT_EQ(running->state().refused, 1u);
+  running->cancel(ids[0]);  // one that runs
+  running->cancel(ids[1]);  // one that waits, or has just begun
+  for (const auto& listener : listeners)
+    EXPECT_EQ(listener->wait().value().finish_reason, FinishReason::cancelled);
+  for (;;) {  // the place is free within a step
+    const auto taken = running->submit(request("Once", 2), third);
+    if (taken) break;
+  }
+  EXPECT_EQ(third->wait().value().tokens.size(), 2u);
+}
+
+TEST_F(EngineOnCria, EndsWhatIsPastItsDeadline) {
+  auto running = engine({.context = 2048, .sequences = 1});
+  const auto now = Request::Clock::now();
+  const auto slow = std::make_shared<Collector>(), late = std::make_shared<Collector>();  // shared
+  Request endless = request("Once", 2000);
+  endless.options.ignore_eos = true;
+  endless.deadline = now + std::chrono::milliseconds(100);
+  Request waits = request("Once", 1);
+  waits.deadline = now + std::chrono::milliseconds(50);
+  ASSERT_TRUE(running->submit(std::move(endless), slow).has_value());
+  ASSERT_TRUE(running->submit(std::move(waits), late).has_value());
+  EXPECT_EQ(slow->wait().error().code, Code::deadline_exceeded);
+  const auto second = late->wait();
+  EXPECT_TRUE(second.has_value() || second.error().code == Code::deadline_exceeded);
+  const EngineState state = running->state();
+  EXPECT_LE(state.failed, 2u);
+}
+
+TEST_F(EngineOnCria, TellsEverybodyWhenItEnds) {
+  const auto first = std::make_shared<Collector>(),
+             second = std::make_shared<Collector>();  // shared
+  {
+    auto running = engine({.context = 2048, .sequences = 1});
+    for (const auto& listener : {first, second}) {
+      Request endless = request("Once", 2000);
+      endless.options.ignore_eos = true;
+      ASSERT_TRUE(running->submit(std::move(endless), listener).has_value());
+    }
+    EXPECT_FALSE(running->drain(std::chrono::milliseconds(1)));
+    EXPECT_EQ(running->submit(request("Once", 1), first).error().code, Code::shutting_down);
+    EXPECT_TRUE(running->state().draining);
+  }
+  EXPECT_EQ(first->wait().error().code, Code::shutting_down);
+  EXPECT_EQ(second->wait().error().code, Code::shutting_down);
+}
+
+TEST_F(EngineOnCria, ReadsASharedBeginningOnceAndNeverForAnotherTenant) {
+  auto running = engine({.context = 1024, .sequences = 4});
+  const std::string text = [] {
+    std::string words;
+    for (int i = 0; i < 100; ++i) words += "a dog and a cat; ";
+    return words;
+  }();
+  auto ask = [&](const std::string& tenant, const std::string& more) {
+    Request asked = request(text + more, 4);
+    asked.tenant = tenant;
+    const auto listener = std::make_shared<Collector>();  // shared with the engine
+    EXPECT_TRUE(running->submit(std::move(asked), listener).has_value());
+    return listener;
+  };
+  const Answer first = ask("a", "one")->wait().value();
+  ASSERT_GT(first.prompt_tokens, 300);
+  EXPECT_EQ(first.reused_tokens, 0);
+  EXPECT_NE(first.reuse_note, "");
+  const Answer again = ask("a", "one")->wait().value();
+  EXPECT_EQ(again.reused_tokens, (again.prompt_tokens - 1) / 64 * 64);
+  EXPECT_EQ(again.text, first.text);
+  EXPECT_GT(ask("a", "two")->wait().value().reused_tokens, again.prompt_tokens - 140);
+  EXPECT_EQ(ask("b", "one")->wait().value().reused_tokens, 0);
+  // Several at once: one reads, the others take up what it has read.
+  const auto one = ask("c", "one"), two = ask("c", "one"), three = ask("c", "one");
+  std::int64_t reused = 0;
+  for (const auto& listener : {one, two, three}) {
+    const Answer answer = listener->wait().value();
+    EXPECT_EQ(answer.text, first.text);
+    reused += answer.reused_tokens;
+  }
+  EXPECT_GE(reused, 2 * (again.reused_tokens - 64));
+}
+
+TEST_F(EngineOnCria, GuessesFromThePredictionAndSaysHowManyWereRight) {
+  auto running = engine({.context = 512, .draft_tokens = 4});
+  const auto plain = std::make_shared<Collector>();  // shared with the engine
+  ASSERT_TRUE(running->submit(request("Once upon a time", 40), plain).has_value());
+  const Answer wanted = plain->wait().value();
+  Request helped = request("Once upon a time", 40);
+  helped.prediction = wanted.tokens;
+  const auto listener = std::make_shared<Collector>();  // shared with the engine
+  ASSERT_TRUE(running->submit(std::move(helped), listener).has_value());
+  const Answer answer = listener->wait().value();
+  EXPECT_EQ(answer.tokens, wanted.tokens);
+  EXPECT_GT(answer.accepted_prediction_tokens, 0);
+  EXPECT_EQ(answer.rejected_prediction_tokens, 0);
+}
+
+TEST_F(EngineOnCria, GivesLogprobsOfThePromptBeforeTheAnswer) {
+  class Echo : public Collector {
+   public:
+    void prompt_logprobs(std::span<const TokenEvent> given) override {
+      EXPECT_TRUE(tokens.empty());
+      events.assign(given.begin(), given.end());
+    }
+    std::vector<TokenEvent> events;
+  };
+  auto running = engine({.context = 512});
+  for (const std::int64_t more : {0, 3}) {
+    Request asked = request("Once upon a time", more);
+    asked.prompt_logprobs = true;
+    asked.options.top_logprobs = 2;
+    const auto tokens = asked.prompt.tokens;
+    const auto listener = std::make_shared<Echo>();  // shared with the engine
+    ASSERT_TRUE(running->submit(std::move(asked), listener).has_value());
+    EXPECT_EQ(std::ssize(listener->wait().value().tokens), more);
+    ASSERT_EQ(listener->events.size(), tokens.size());
+    for (std::size_t i = 1; i < tokens.size(); ++i) {
+      EXPECT_EQ(listener->events[i].token, tokens[i]);
+      EXPECT_LT(listener->events[i].logprob, 0.0);
+      ASSERT_EQ(listener->events[i].top.size(), 2u);
+      EXPECT_GE(listener->events[i].top[0].logprob, listener->events[i].top[1].logprob);
+    }
+  }
+}
+
+// The engine's thread calls back; from there one may ask again, and give up.
+TEST_F(EngineOnCria, AListenerMaySubmitAndCancel) {
+  class Again : public Collector {
+   public:
+    void token(const TokenEvent& event) override {
+      Collector::token(event);
+      if (running != nullptr) running->cancel(id);
+    }
+    Engine* running = nullptr;
+    std::uint64_t id = 0;
+  };
+  auto running = engine({.context = 2048, .sequences = 2});
+  const auto listener = std::make_shared<Again>();  // shared with the engine
+  listener->running = running.get();
+  listener->id = 1;
+  Request endless = request("Once", 2000);
+  endless.options.ignore_eos = true;
+  ASSERT_EQ(running->submit(std::move(endless), listener).value(), 1u);
+  const Answer answer = listener->wait().value();
+  EXPECT_EQ(answer.finish_reason, FinishReason::cancelled);
+  EXPECT_LE(answer.tokens.size(), 2u);  // within one step
+}
+
+TEST_F(EngineOnCria, ItsHeartBeatsWhetherBusyOrNot) {
+  auto running = engine({.context = 64});
+  const auto before = Request::Clock::now();
+  EXPECT_GE(running->state().heartbeat, before - std::chrono::seconds(5));
+  const auto listener = std::make_shared<Collector>();  // shared with the engine
+  ASSERT_TRUE(running->submit(request("Once", 4), listener).has_value());
+  (void)listener->wait();
+  EXPECT_GE(running->state().heartbeat, before);
 }
 
 }  // namespace

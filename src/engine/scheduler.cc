@@ -335,17 +335,36 @@ void Scheduler::plan_prefills() {
   std::ranges::stable_sort(prefills, {}, &Sequence::left);
   for (Sequence* sequence : prefills)
     if (sequence != first && sequence->holding) add_prefill(*sequence, budget_);
+  extend_prefill(*first);
+}
+
+std::int64_t Scheduler::prefill_rows(const Sequence& sequence, std::int64_t rows_max) const {
+  const std::int64_t begin = sequence.computed();
+  if (sequence.arrival.rows_max > 0) rows_max = std::min(rows_max, sequence.arrival.rows_max);
+  return std::min(
+      {sequence.left(), rows_max, chunk_end(begin) - begin, sequence.arrival.ready - begin});
 }
 
 void Scheduler::add_prefill(Sequence& sequence, std::int64_t rows_max) {
-  const std::int64_t begin = sequence.computed();
-  std::int64_t rows = std::min(
-      {sequence.left(), rows_max, chunk_end(begin) - begin, sequence.arrival.ready - begin});
-  if (sequence.arrival.rows_max > 0) rows = std::min(rows, sequence.arrival.rows_max);
-  if (rows <= 0 || will_be_stored(sequence)) return;
-  if (!reserve(sequence, begin + rows)) return;
+  const std::int64_t begin = sequence.computed(), rows = prefill_rows(sequence, rows_max);
+  if (rows <= 0 || will_be_stored(sequence) || !reserve(sequence, begin + rows)) return;
   plan_.pieces.push_back({sequence.arrival.id, begin, rows, 0, rows == sequence.left()});
   budget_ -= rows;
+}
+
+// Gives it what the others have left over.
+void Scheduler::extend_prefill(Sequence& sequence) {
+  const auto piece_of = [&] {
+    return std::ranges::find(plan_.pieces, sequence.arrival.id, &Piece::id);
+  };
+  auto piece = piece_of();
+  if (piece == plan_.pieces.end() || budget_ == 0) return;
+  const std::int64_t rows = prefill_rows(sequence, piece->rows + budget_);
+  if (rows == piece->rows || !reserve(sequence, piece->begin + rows)) return;
+  piece = piece_of();  // others may have gone
+  budget_ -= rows - piece->rows;
+  piece->rows = rows;
+  piece->draws = rows == sequence.left();
 }
 
 // Whether somebody in this step computes the very block that comes next here: then it is there to be taken up in one of

@@ -145,6 +145,8 @@ class Scheduler {
   void plan_decodes();
   void plan_prefills();
   void add_prefill(Sequence& sequence, std::int64_t rows_max);
+  void extend_prefill(Sequence& sequence);
+  [[nodiscard]] std::int64_t prefill_rows(const Sequence& sequence, std::int64_t rows_max) const;
   void plan_drafts();
   [[nodiscard]] bool will_be_stored(const Sequence& sequence) const;
   [[nodiscard]] std::int64_t chunk_end(std::int64_t position) const;

@@ -297,7 +297,11 @@ void Stepper::propose() {
     job.guesses.clear();
     if (!wanted || sequence->left() != 1 || !job.first_token) continue;
     const auto guesses = job.speculator.guess();
-    job.guesses.assign(guesses.begin(), guesses.end());
+    // After the last token that is wanted none needs to be right.
+    const std::int64_t wanted_tokens =
+        job.request.options.max_tokens - std::ssize(job.writer.answer().tokens);
+    const auto count = std::clamp<std::int64_t>(wanted_tokens - 1, 0, std::ssize(guesses));
+    job.guesses.assign(guesses.begin(), guesses.begin() + count);
     scheduler_.propose(job.id, std::ssize(job.guesses));
   }
 }
