@@ -1,6 +1,7 @@
 // herd chat: a conversation in the terminal.
 #include <algorithm>
 #include <map>
+#include <random>
 
 #include "base/interrupt.h"
 #include "base/memory.h"
@@ -30,9 +31,12 @@ struct Options {
   }
 };
 
+constexpr std::int64_t seeds = std::int64_t{1} << 53;
+
 constexpr std::string_view help_text =
     "  /image FILE    show a picture with your next message\n"
     "  /system TEXT   instructions in front of the conversation; without TEXT, none\n"
+    "  /retry         answer your last message again, by other random numbers\n"
     "  /undo          take back your last message and its answer\n"
     "  /clear         start over\n"
     "  /save FILE     keep the conversation        /load FILE   continue one\n"
@@ -43,12 +47,13 @@ constexpr std::string_view help_text =
 class Chat {
  public:
   Chat(const Opened& opened, const engine::Bundle& bundle, engine::Session session,
-       const Options& options, const engine::SamplingOptions& sampling)
+       const Options& options, const engine::SamplingOptions& sampling, bool interactive)
       : opened_(opened),
         bundle_(bundle),
         session_(std::move(session)),
         options_(options),
-        sampling_(sampling) {
+        sampling_(sampling),
+        interactive_(interactive) {
     set_system(options.system);
   }
 
@@ -69,23 +74,33 @@ class Chat {
     if (name == "/help") return print(help_text);
     if (name == "/image") return attach(rest);
     if (name == "/system") return set_system(rest), Result<void>{};
+    if (name == "/retry") return retry();
     if (name == "/undo") return undo();
     if (name == "/clear") {
       const std::string system = options_.system;
       conversation_ = {};
       attached_.clear();
-      return set_system(system), Result<void>{};
+      set_system(system);
+      return tell("a new conversation");
     }
     if (name == "/save" || name == "/load") {
       if (rest.empty()) return fail(Code::usage, "{} needs a file name", name);
-      if (name == "/save") return save_conversation(conversation_, rest);
+      if (name == "/save") {
+        HERD_TRY_VOID(save_conversation(conversation_, rest));
+        return tell(fmt::format("{} messages in {}", conversation_.messages.size(), shown(rest)));
+      }
       HERD_TRY(conversation_, load_conversation(rest));
       attached_.clear();
-      return {};
+      return tell(fmt::format("{} messages from {}", conversation_.messages.size(), shown(rest)));
     }
     if (name == "/stats") return stats();
     return fail_with_hint(Code::usage, fmt::format("unknown command {}", shown(name)),
                           "/help lists the commands");
+  }
+
+  // What a command did, for people; scripts get the answers alone.
+  Result<void> tell(std::string_view what) const {
+    return interactive_ ? print(fmt::format("  {}\n", what)) : Result<void>{};
   }
 
   void set_system(const std::string& text) {
@@ -122,7 +137,33 @@ class Chat {
       return fail(Code::conversation_invalid, "there is nothing to take back");
     while (!messages.empty() && messages.back().role == text::Role::assistant) messages.pop_back();
     if (!messages.empty() && messages.back().role == text::Role::user) messages.pop_back();
+    return tell(fmt::format("taken back; {} messages are left", messages.size()));
+  }
+
+  Result<void> retry() {
+    auto& messages = conversation_.messages;
+    std::vector<text::Message> before;
+    while (!messages.empty() && messages.back().role == text::Role::assistant) {
+      before.insert(before.begin(), std::move(messages.back()));
+      messages.pop_back();
+    }
+    if (messages.empty() || messages.back().role != text::Role::user) {
+      std::ranges::move(before, std::back_inserter(messages));
+      return fail(Code::conversation_invalid, "there is no message to answer again");
+    }
+    const Result<engine::Answer> said = speak();
+    HERD_TRY_VOID(print("\n"));
+    if (!said) {
+      std::ranges::move(before, std::back_inserter(messages));
+      return std::unexpected(said.error());
+    }
+    keep(*said);
     return {};
+  }
+
+  void keep(const engine::Answer& said) {
+    last_ = said;
+    conversation_.messages.push_back(text_message(text::Role::assistant, said.text));
   }
 
   Result<bool> answer(const std::string& text) {
@@ -140,8 +181,7 @@ class Chat {
       return std::unexpected(said.error());
     }
     attached_.clear();
-    last_ = *said;
-    conversation_.messages.push_back(text_message(text::Role::assistant, said->text));
+    keep(*said);
     return true;
   }
 
@@ -157,10 +197,12 @@ class Chat {
     const Interrupt interrupt;
     Progress progress("reading", prompt.tokens.size(), ProgressUnit::items);
     std::int64_t before = 0;
+    engine::SamplingOptions sampling = sampling_;
+    sampling.seed = (sampling_.seed + answers_++) % seeds;  // no two answers by the same numbers
     return engine::generate(
         session_, bundle_.tokenizer, prompt,
         {.max_tokens = options_.max_tokens,
-         .sampling = sampling_,
+         .sampling = sampling,
          .stop = {},
          .stop_tokens = bundle_.stop_tokens},
         [](std::string_view piece) { (void)print_said(piece); },
@@ -192,6 +234,8 @@ class Chat {
   std::vector<std::string> attached_;             // pictures for the next message
   std::map<std::string, media::Image> pictures_;  // by absolute path
   engine::Answer last_;
+  bool interactive_;
+  std::int64_t answers_ = 0;
 };
 
 // Lines joined while they end in a backslash.
@@ -241,6 +285,7 @@ Result<int> chat(Arguments arguments) {
            engine::Bundle::open(opened.directory, opened.loaded->config()));
   // The makers' recommended sampling, where the command line says nothing else.
   sampling = bundle.sampling;
+  sampling.seed = -1;  // none was given
   model = {};
   model.model = "cria";
   options = {};
@@ -250,7 +295,9 @@ Result<int> chat(Arguments arguments) {
            engine::Session::create(opened.loaded->model(), *opened.ctx, opened.session_options()));
   LineReader reader;
   if (reader.interactive()) HERD_TRY_VOID(banner(opened, bundle));
-  Chat chat(opened, bundle, std::move(session), options, sampling);
+  // People expect another answer another day; scripts expect the same one.
+  if (sampling.seed < 0) sampling.seed = reader.interactive() ? std::random_device()() : 0;
+  Chat chat(opened, bundle, std::move(session), options, sampling, reader.interactive());
   int status = 0;
   while (const std::optional<std::string> line = read_message(reader)) {
     const Result<bool> more = chat.take(*line);

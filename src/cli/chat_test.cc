@@ -155,5 +155,19 @@ TEST(Render, WritesThePromptAndItsIdsAndKeepsUserTextText) {
   fs::remove(file);
 }
 
+TEST(Chat, RetryAnswersAgainByOtherNumbers) {
+  const auto said = [](const char* input) {
+    return run_herd({"chat", cria, "--max-tokens", "16", "--temperature", "2", "--top-p", "1"},
+                    input);
+  };
+  const std::string once = said("Hello\n").out, twice = said("Hello\n/retry\n").out;
+  ASSERT_TRUE(twice.starts_with(once)) << twice;
+  EXPECT_NE(twice.substr(once.size()), once);
+  EXPECT_EQ(said("Hello\n/retry\n").out, twice);  // a script's answers do not vary
+  const Ran nothing = said("/retry\n");
+  EXPECT_EQ(nothing.status, 65);
+  EXPECT_NE(nothing.err.find("no message to answer again"), std::string::npos) << nothing.err;
+}
+
 }  // namespace
 }  // namespace herd::cli

@@ -126,6 +126,8 @@ std::vector<std::string> texts_of(const world::Sample& sample) {
 
 Result<void> write_pictures(const fs::path& directory, const world::Sample& sample,
                             std::uint64_t index) {
+  std::error_code error;  // what cannot be made cannot be written to either, and that is named
+  fs::create_directories(directory, error);
   for (std::size_t i = 0; i < sample.pictures.size(); ++i) {
     const std::string name = fmt::format("{}-{}-{}.png", sample.task, index, i);
     const std::vector<std::byte> png = media::encode_png(sample.pictures[i]);
