@@ -28,7 +28,8 @@ Arrival arrival(std::uint64_t id, std::int64_t length, const std::string& tenant
   return out;
 }
 
-// One step, told in a line: "1:0+8 2:0+8" are rows [0, 8) of requests 1 and 2; a draw ends in "!", "p2" is a preemption.
+// One step, told in a line: "1:0+8 2:0+8" are rows [0, 8) of requests 1 and 2; a draw ends in "!", "p2" is a
+// preemption, "x2" a deadline.
 std::string step(Scheduler& scheduler, std::int64_t now_ms) {
   const Plan& plan = scheduler.plan(now_ms);
   std::string told;
