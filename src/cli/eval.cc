@@ -7,6 +7,7 @@
 #include "cli/flags.h"
 #include "cli/model_arguments.h"
 #include "cli/output.h"
+#include "eval/choices.h"
 #include "eval/graded.h"
 
 namespace herd::cli {
@@ -17,6 +18,8 @@ struct EvalOptions {
   std::int64_t limit = 100;
   std::uint64_t seed = 1;
   std::int64_t max_tokens = 256;
+  std::optional<std::string> choices = {};
+  bool plain = false;
   bool needles = false;
   std::vector<std::string> bytes;
   std::int64_t mistakes = 0;
@@ -32,6 +35,10 @@ struct EvalOptions {
                Range{1, 1'000'000}),
         option("seed", &O::seed, "of the samples", any_number),
         option("max_tokens", &O::max_tokens, "of an answer", Range{1, 1 << 20}),
+        option(
+            "choices", &O::choices,
+            "instead of tasks: a file of {question, choices, answer} lines; the likeliest choice"),
+        option("plain", &O::plain, "of --choices: as plain text instead of a conversation"),
         option("needles", &O::needles, "the grid of needles instead: length of text by depth"),
         option("bytes", &O::bytes, "lengths of the grid in bytes; default: 1000 4000 16000"),
         option("mistakes", &O::mistakes, "print up to so many wrong answers of each task",
@@ -120,6 +127,38 @@ Result<void> print_grid(const eval::NeedleGrid& grid, bool as_json) {
   return print(text);
 }
 
+// Multiple choice by log-probability.
+Result<int> eval_choices(engine::Session& session, const engine::Bundle& bundle,
+                         const EvalOptions& options) {
+  HERD_TRY(std::vector<eval::ChoiceQuestion> questions, eval::read_questions(*options.choices));
+  questions.resize(std::min(questions.size(), static_cast<std::size_t>(options.limit)));
+  Progress progress("questions", questions.size(), ProgressUnit::items);
+  HERD_TRY(const eval::ChoiceScore score, eval::choose(session, bundle, questions, options.plain,
+                                                       [&](std::int64_t) { progress.add(1); }));
+  if (options.json) {
+    json::array cases;
+    for (const eval::ChosenCase& one : score.chosen)
+      cases.push_back(
+          json::object{{"logprobs", json::array(one.logprob.begin(), one.logprob.end())},
+                       {"by_sum", one.by_sum},
+                       {"by_characters", one.by_characters}});
+    HERD_TRY_VOID(print_json(json::object{{"cases", score.cases},
+                                          {"right_by_sum", score.right_by_sum},
+                                          {"right_by_characters", score.right_by_characters},
+                                          {"chance", score.chance},
+                                          {"chosen", cases}}));
+    return 0;
+  }
+  const auto line = [&](std::string_view by, std::int64_t right) {
+    return fmt::format("{:<24} {:6.1f} % ± {:4.1f}   {:5} cases   guessing {:5.1f} %\n", by,
+                       100 * score.share(right), 100 * score.standard_error(right), score.cases,
+                       100 * score.chance);
+  };
+  HERD_TRY_VOID(print(line("likeliest choice", score.right_by_sum) +
+                      line("likeliest per character", score.right_by_characters)));
+  return 0;
+}
+
 }  // namespace
 
 Result<int> eval(Arguments arguments) {
@@ -145,6 +184,7 @@ Result<int> eval(Arguments arguments) {
       .seed = options.seed,
       .max_tokens = options.max_tokens,
       .split = options.train_split ? world::Split::train : world::Split::held_out};
+  if (options.choices) return eval_choices(session, bundle, options);
   if (options.needles) {
     std::vector<std::int64_t> bytes;
     for (const std::string& text : options.bytes) {
