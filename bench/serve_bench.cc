@@ -55,7 +55,7 @@ Rates measure(const llama4::Model& model, const text::Tokenizer& tokenizer, Thre
       request.options.max_tokens = options["tokens"];
       request.options.ignore_eos = true;
       request.options.sampling.temperature = 0;
-      stepper->add(static_cast<std::uint64_t>(round * 100 + i + 1), std::move(request),
+      stepper->add(static_cast<std::uint64_t>(round * 100 + i + 1), std::move(request), {},
                    std::make_shared<Ends>(tokens),  // shared with nobody after this
                    Request::Clock::now());
     }

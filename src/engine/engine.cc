@@ -33,7 +33,7 @@ class Engine::Loop {
 
   // The listener is shared, see engine.h.
   Result<std::uint64_t> submit(Request request, std::shared_ptr<Listener> listener) {
-    HERD_TRY_VOID(stepper_->check(request));
+    HERD_TRY(std::vector<std::uint64_t> hashes, stepper_->check(request));
     const std::lock_guard lock(mutex_);
     if (draining_ || ending_) return fail(Code::shutting_down, "no new requests are taken");
     if (present_ >= options_.queue + options_.sequences) {
@@ -45,7 +45,8 @@ class Engine::Loop {
     }
     ++present_;
     const std::uint64_t id = ++last_id_;
-    arrivals_.push_back({id, std::move(request), std::move(listener), Clock::now()});
+    arrivals_.push_back(
+        {id, std::move(request), std::move(hashes), std::move(listener), Clock::now()});
     wake_.notify_all();
     return id;
   }
@@ -78,6 +79,7 @@ class Engine::Loop {
   struct Arrived {
     std::uint64_t id = 0;
     Request request;
+    std::vector<std::uint64_t> picture_hashes;
     std::shared_ptr<Listener> listener;  // shared, see engine.h
     Clock::time_point at;
   };
@@ -113,8 +115,8 @@ class Engine::Loop {
       state_.heartbeat = Clock::now();
     }
     for (Arrived& arrived : arrivals)
-      stepper_->add(arrived.id, std::move(arrived.request), std::move(arrived.listener),
-                    arrived.at);
+      stepper_->add(arrived.id, std::move(arrived.request), std::move(arrived.picture_hashes),
+                    std::move(arrived.listener), arrived.at);
     for (const std::uint64_t id : cancels) stepper_->cancel(id);
     return going;
   }

@@ -133,7 +133,7 @@ Stepper::Stepper(const llama4::Model& model, const text::Tokenizer& tokenizer, T
 
 Stepper::~Stepper() = default;
 
-Result<void> Stepper::check(const Request& request) const {
+Result<std::vector<std::uint64_t>> Stepper::check(const Request& request) const {
   HERD_TRY_VOID(check_prompt(request.prompt, model_->config(), options_.context));
   const std::int64_t vocabulary = model_->config().text.vocabulary;
   for (const auto& [token, bias] : request.options.logit_bias)
@@ -144,12 +144,15 @@ Result<void> Stepper::check(const Request& request) const {
     if (token < 0 || token >= vocabulary)
       return fail(Code::out_of_range, "prediction: token {} is not in the vocabulary of {}", token,
                   vocabulary);
-  return {};
+  std::vector<std::uint64_t> hashes;
+  for (const Picture& picture : request.prompt.pictures)
+    hashes.push_back(hash_of(hash_key_, picture));
+  return hashes;
 }
 
 // The listener is shared with whoever submitted the request.
-void Stepper::add(std::uint64_t id, Request request, std::shared_ptr<Listener> listener,
-                  Clock::time_point arrived) {
+void Stepper::add(std::uint64_t id, Request request, std::vector<std::uint64_t> picture_hashes,
+                  std::shared_ptr<Listener> listener, Clock::time_point arrived) {
   // Guesses about what is asked row by row would need logits of rows that may be wrong; simply none.
   const std::int64_t drafts = request.prompt_logprobs ? 0 : options_.draft_tokens;
   auto job = std::make_unique<Job>(std::move(request), *tokenizer_, kv_, options_.context, drafts);
@@ -157,8 +160,7 @@ void Stepper::add(std::uint64_t id, Request request, std::shared_ptr<Listener> l
   job->listener = std::move(listener);
   job->arrived = arrived;
   const Prompt& prompt = job->request.prompt;
-  for (const Picture& picture : prompt.pictures)
-    job->picture_hashes.push_back(hash_of(hash_key_, picture));
+  job->picture_hashes = std::move(picture_hashes);
   job->seen.resize(prompt.pictures.size());
   const auto& vision = model_->config().vision;
 

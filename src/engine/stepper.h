@@ -42,13 +42,14 @@ class Stepper {
   Stepper& operator=(const Stepper&) = delete;
   ~Stepper();
 
-  // What submit() can say at once; const and of constant parts only, so any thread may ask.
-  [[nodiscard]] Result<void> check(const Request& request) const;
+  // What submit() can say at once, and the hashes of the request's pictures, which take their time. Reads constant
+  // parts only, so any thread may ask.
+  [[nodiscard]] Result<std::vector<std::uint64_t>> check(const Request& request) const;
 
-  // A request that passed check(), under a number of its own; the queue's length is the caller's business.
+  // A request with what check() made of it, under a number of its own; the queue's length is the caller's business.
   // The listener is shared with whoever submitted it.
-  void add(std::uint64_t id, Request request, std::shared_ptr<Listener> listener,
-           Clock::time_point arrived);
+  void add(std::uint64_t id, Request request, std::vector<std::uint64_t> picture_hashes,
+           std::shared_ptr<Listener> listener, Clock::time_point arrived);
   // Ends a request: its listener hears a cancelled answer, or `error` where one is given.
   void cancel(std::uint64_t id, std::optional<Error> error = {});
   // One pass through the model, or through its eyes, or both. Nothing when idle.

@@ -42,5 +42,37 @@ INSTANTIATE_TEST_SUITE_P(Engine, ServedModel,
                                          "vision", "onelayer", "cria"),
                          [](const auto& model) { return std::string(model.param); });
 
+nn::KvShape shape() {
+  return {.chunk = {128, 0}, .heads = 2, .head_size = 64, .dtype = DType::bf16};
+}
+
+TEST(Stepper, PlansRoomForWhatIsAskedAndForOneFullSequenceAtLeast) {
+  const EngineOptions options{.context = 1024, .sequences = 4, .kv_tokens = 2048};
+  const auto room = Stepper::plan_room(shape(), options, 0);
+  ASSERT_TRUE(room.has_value());
+  EXPECT_EQ(room->global_pages, 2048 / 64 + 4);
+  EXPECT_EQ(room->local_pages, 2 * 4 * 2);
+  EXPECT_EQ(room->bytes, static_cast<std::uint64_t>(room->global_pages + room->local_pages) * 2 *
+                             shape().bytes_per_block());
+  EngineOptions few = options;
+  few.kv_tokens = 1;
+  EXPECT_EQ(Stepper::plan_room(shape(), few, 0)->global_pages, 1024 / 64);
+}
+
+TEST(Stepper, TakesAtMostHalfTheFreeMemoryUnlessOneSequenceNeedsMore) {
+  const EngineOptions options{.context = 1024, .sequences = 64};
+  const std::uint64_t page = 2 * shape().bytes_per_block();
+  const auto all = Stepper::plan_room(shape(), options, page << 20);
+  EXPECT_EQ(all->global_pages, 64 * 1024 / 64 + 64);
+  const std::uint64_t little = 500 * page;
+  const auto half = Stepper::plan_room(shape(), options, little);
+  ASSERT_TRUE(half.has_value());
+  EXPECT_LE(half->bytes, little / 2);
+  EXPECT_GE(half->bytes, little / 3);
+  const auto none = Stepper::plan_room(shape(), options, 10 * page);
+  ASSERT_FALSE(none.has_value());
+  EXPECT_EQ(none.error().code, Code::memory_plan);
+}
+
 }  // namespace
 }  // namespace herd::engine

@@ -237,7 +237,8 @@ ServedResult Served::run(std::uint64_t seed, std::int64_t requests) {
       more = more || cases[i].comes > step;
       if (cases[i].comes == step) {
         heard[i] = std::make_shared<Recorder>();  // shared, as above
-        stepper->add(i + 1, cases[i].request, heard[i], Request::Clock::now());
+        stepper->add(i + 1, cases[i].request, stepper->check(cases[i].request).value(), heard[i],
+                     Request::Clock::now());
       }
       if (cases[i].leaves == step) stepper->cancel(i + 1);
     }

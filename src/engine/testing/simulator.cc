@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -45,6 +46,7 @@ struct Visitor {
   Arrival arrival;
   std::int64_t arrives = 0;  // step
   std::optional<std::int64_t> gives_up;
+  std::int64_t sees = 0;   // step from which on its pictures have been looked at
   std::int64_t wants = 0;  // tokens of its answer
   bool rare = false;       // of the tenant that asks seldom while another floods
 
@@ -169,6 +171,10 @@ class Simulation {
         if (dice_.chance(20)) visitor.gives_up = at + dice_.roll(0, 30);
         arrival.reuses = !dice_.chance(8);
         if (dice_.chance(8)) arrival.rows_max = dice_.roll(1, 4);
+        if (dice_.chance(10)) {
+          arrival.ready = dice_.roll(0, std::ssize(arrival.keys) - 1);
+          visitor.sees = at + dice_.roll(1, 20);
+        }
       }
       for (const std::uint64_t key : arrival.keys) visitor.append(key);
       visitor.prompt = std::ssize(arrival.keys);
@@ -200,6 +206,8 @@ class Simulation {
         ++result_.refused;
       ++result_.requests;
     }
+    for (const auto& [id, visitor] : live_)
+      if (visitor->sees == step_) scheduler_.ready(id, std::numeric_limits<std::int64_t>::max());
     std::vector<std::uint64_t> leaving;
     for (const auto& [id, visitor] : live_)
       if (visitor->gives_up && *visitor->gives_up <= step_) leaving.push_back(id);
@@ -221,10 +229,14 @@ class Simulation {
       rule(live_.contains(piece.id), "request {} runs but has ended", piece.id);
     }
     rule(rows <= options_.step_tokens, "{} rows in a step of {}", rows, options_.step_tokens);
-    rule(scheduler_.running() == 0 || rows > 0, "nobody advances");
+    const bool somebody_can = std::ranges::any_of(
+        scheduler_.running_sequences(),
+        [](const auto* sequence) { return sequence->computed() < sequence->arrival.ready; });
+    rule(!somebody_can || rows > 0, "nobody advances");
     rule(scheduler_.running() <= options_.sequences, "{} run", scheduler_.running());
     for (const Scheduler::Sequence* sequence : scheduler_.running_sequences())
-      rule(sequence->left() != 1 || seen.contains(sequence->arrival.id),
+      rule(sequence->left() != 1 || seen.contains(sequence->arrival.id) ||
+               sequence->computed() >= sequence->arrival.ready,
            "request {} waits for its next token", sequence->arrival.id);
     if (!result_.violation.empty()) return;
 
@@ -295,8 +307,7 @@ class Simulation {
   // Contents that positions [begin, begin + rows) get.
   std::vector<std::uint64_t> contents(const Piece& piece,
                                       const std::vector<std::uint64_t>& guesses) {
-    const Visitor& visitor = *live_.at(piece.id);
-    std::vector<std::uint64_t> all = visitor.content;
+    std::vector<std::uint64_t> all = live_.at(piece.id)->content;
     for (const std::uint64_t key : guesses) all.push_back(mix(all.back(), key));
     return all;
   }
@@ -305,8 +316,12 @@ class Simulation {
     const auto& holding = *scheduler_.find(piece.id)->holding;
     const std::int64_t end = piece.begin + piece.rows, page = layout().page;
     const std::vector<std::uint64_t> all = contents(piece, guesses);
+    const Visitor& visitor = *live_.at(piece.id);
     rule(piece.begin == holding.length() && end <= options_.context && end <= std::ssize(all),
          "request {}: rows {} to {} of {}", piece.id, piece.begin, end, all.size());
+    rule(step_ >= visitor.sees || end <= visitor.arrival.ready,
+         "request {}: rows {} to {} show a picture that nobody has seen", piece.id, piece.begin,
+         end);
     rule(layout().chunk == 0 || piece.begin / layout().chunk == (end - 1) / layout().chunk,
          "request {}: rows {} to {} cross a chunk", piece.id, piece.begin, end);
     rule(std::ssize(holding.global()) * page >= end, "request {}: no page", piece.id);
