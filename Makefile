@@ -1,16 +1,21 @@
 # The two commands are `make run` and `make test`; everything else is a thin name for a CMake preset. See `make help`.
 JOBS ?= $(shell nproc)
 MODEL ?= models/cria
+PORT ?= 8080
 FUZZ_SECONDS ?= 30
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run test build bench format lint test-slow asan tsan fuzz setup setup-dev clean help
+.PHONY: run chat test build bench format lint test-slow asan tsan fuzz setup setup-dev clean help
 .DEFAULT_GOAL := help
 
-run: build/build.ninja ## talk to a model in the terminal; MODEL=dir for another one than models/cria
+run: build/build.ninja ## serve a model: a chat page and APIs; MODEL=dir for another one than models/cria, PORT=8080
+	@cmake --build build --target herd -j $(JOBS)
+	@build/herd serve "$(MODEL)" --port "$(PORT)"
+
+chat: build/build.ninja ## talk to a model in the terminal
 	@cmake --build build --target herd -j $(JOBS)
 	@if [ -t 0 ] || [ -p /dev/stdin ] || [ -s /dev/stdin ]; then build/herd chat "$(MODEL)"; \
-	else echo "make run: nobody is typing, so here is one question: Hello" >&2; echo Hello | build/herd chat "$(MODEL)"; fi
+	else echo "make chat: nobody is typing, so here is one question: Hello" >&2; echo Hello | build/herd chat "$(MODEL)"; fi
 
 test: build/build.ninja ## build everything and run every quick test, tidy included
 	@cmake --build build -j $(JOBS)

@@ -18,12 +18,12 @@ class Reader {
 
   ReadConversation read(const json::value* system, const json::array& messages,
                         const json::array* tools) {
-    if (system != nullptr) this->system(*system);
+    if (system != nullptr) instructions(*system);
     if (messages.empty())
       problem_.set("empty_array", "'messages' is empty, wanted at least one message", "messages");
     for (std::size_t i = 0; i < messages.size() && !problem_; ++i)
       message(messages[i], item_path("messages", i));
-    if (tools != nullptr) this->tools(*tools);
+    if (tools != nullptr) definitions(*tools);
     return std::move(out_);
   }
 
@@ -60,7 +60,7 @@ class Reader {
     return all;
   }
 
-  void system(const json::value& value) {
+  void instructions(const json::value& value) {
     std::string text = texts(value, "system");
     if (text.empty()) return;
     Message message;
@@ -214,7 +214,7 @@ class Reader {
     return false;
   }
 
-  void tools(const json::array& list) {
+  void definitions(const json::array& list) {
     json::array described;
     for (std::size_t i = 0; i < list.size() && !problem_; ++i) {
       const std::string path = item_path("tools", i);

@@ -33,7 +33,6 @@ class Sink final : public AnswerSink {
   void begin() override {
     if (!shape_.stream) return;
     HttpResponse head = sse_head();
-    head.headers.push_back({"request-id", exchange_->request().id});
     add_ignored(head, shape_.ignored);
     exchange_->begin_stream(std::move(head), "event: ping\ndata: {\"type\":\"ping\"}\n\n");
     json::object message = frame();
@@ -64,7 +63,6 @@ class Sink final : public AnswerSink {
       body["stop_sequence"] = stop_sequence();
       body["usage"] = usage();
       HttpResponse response = json_response(body);
-      response.headers.push_back({"request-id", exchange_->request().id});
       response.headers.push_back({"x-herd-reused", reuse_text(answer_)});
       add_ignored(response, shape_.ignored);
       return exchange_->respond(std::move(response));
@@ -323,7 +321,6 @@ void count_tokens(Service& service, SharedExchange exchange) {
   if (!asked) return answer_with_error(exchange, asked.error(), Surface::anthropic);
   HttpResponse response =
       json_response(json::object{{"input_tokens", asked->request.prompt.tokens.size()}});
-  response.headers.push_back({"request-id", exchange->request().id});
   answer_with(exchange, std::move(response));
 }
 

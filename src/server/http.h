@@ -97,7 +97,8 @@ struct HttpOptions {
   int io_threads = 1;
   int worker_threads = 2;
   std::uint64_t connections_max = limits::http_connections_max;
-  std::uint64_t connections_per_address = 100;      // not for loopback
+  std::uint64_t bodies_bytes_max = limits::http_bodies_bytes_max;  // being read, of all together
+  std::uint64_t connections_per_address = 100;                     // not for loopback
   std::chrono::milliseconds head_timeout{10'000};   // from a request's first byte to its empty line
   std::chrono::milliseconds body_grace{10'000};     // then a body must have brought 1 KiB a second
   std::chrono::milliseconds idle_timeout{60'000};   // between requests

@@ -153,9 +153,11 @@ class RealConnection final : public Connection,
     if (response.close || shared_->draining) last_ = true;
     const bool chunked = length < 0 && http_1_1_;
     if (length < 0 && !chunked) last_ = true;
+    // The id under both of its names: OpenAI's and Anthropic's (T2).
     std::string head =
-        fmt::format("HTTP/1.1 {} {}\r\nx-request-id: {}\r\nconnection: {}\r\n", response.status,
-                    reason_of(response.status), request.id, last_ ? "close" : "keep-alive");
+        fmt::format("HTTP/1.1 {} {}\r\nx-request-id: {}\r\nrequest-id: {}\r\nconnection: {}\r\n",
+                    response.status, reason_of(response.status), request.id, request.id,
+                    last_ ? "close" : "keep-alive");
     for (const Header& header : response.headers)
       head += fmt::format("{}: {}\r\n", header.name, header.value);
     if (chunked) head += "transfer-encoding: chunked\r\n";
@@ -353,7 +355,7 @@ class RealConnection final : public Connection,
         too_large(body_max_);
         return;
       }
-      if (shared_->body_bytes > limits::http_bodies_bytes_max) {
+      if (shared_->body_bytes > shared_->options.bodies_bytes_max) {
         refuse(503, "engine_overloaded", "too many large requests at once");
         return;
       }

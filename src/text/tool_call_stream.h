@@ -1,7 +1,7 @@
 // Tool calls out of an answer's text, while it arrives. Models write calls in several dialects (spec/llama4.md 4.5);
 // all are read alike, and nothing is ever evaluated:
 //
-//   {"name": "f", "parameters": {"a": 1}}          also "arguments", with "type": "function", several in a row, or a list
+//   {"name": "f", "parameters": {"a": 1}}          also "arguments", with "type": "function", several in a row, a list
 //   [f(a=1, b="x"), g()]                           a Python list of calls with literal arguments
 //   <function=f>{"a": 1}</function>
 //   f.call(a=1)                                    Llama's built-in tools
