@@ -21,7 +21,7 @@ const Served& served() {
 }
 
 TEST(ApiChat, R1R2R5AnswersInOpenAisForm) {
-  const Received got = served().post(path, chat({{"n", 2}, {"seed", 7}, {"temperature", 1}}));
+  const Received got = served().post(path, chat({{"n", 2}, {"seed", 7}, {"temperature", 2}}));
   ASSERT_EQ(got.status, 200) << got.body;
   const json::value body = parsed(got);
   EXPECT_TRUE(text_at(body, "id").starts_with("chatcmpl-"));
@@ -196,10 +196,20 @@ json::array picture(std::string_view url) {
       json::array{json::object{{"type", "image_url"}, {"image_url", json::object{{"url", url}}}}});
 }
 
-// A26 to A32, A34, A35, C: 400 with the exact place, and what else T3 wants of an error.
-TEST(ApiChat, T3A26A27A29A30A31A32A34A35NamesWhatIsWrong) {
-  const json::array one_tool{json::object{
-      {"type", "function"}, {"function", {{"name", "f"}, {"parameters", json::object()}}}}};
+// The error of a request that is refused: with all members that T3 wants.
+void expect_refused(const Bad& bad) {
+  const Received got = served().post(path, chat(bad.more));
+  EXPECT_EQ(got.status, bad.status) << json::serialize(bad.more) << got.body;
+  const json::value error = at(parsed(got), "error");
+  EXPECT_EQ(text_at(error, "param"), bad.param) << got.body;
+  EXPECT_EQ(text_at(error, "code"), bad.code) << got.body;
+  ASSERT_TRUE(error.is_object());
+  for (const char* key : {"message", "type", "param", "code"})
+    EXPECT_TRUE(error.get_object().contains(key)) << got.body;
+  EXPECT_FALSE(got.header("x-request-id").empty());
+}
+
+TEST(ApiChat, T3A26A27A34A35NamesWhatIsWrongWithMessages) {
   const Bad cases[] = {
       {{{"model", "gpt-5"}}, "model", "model_not_found", 404},
       {{{"messages", json::array()}}, "messages", "empty_array"},
@@ -235,6 +245,14 @@ TEST(ApiChat, T3A26A27A29A30A31A32A34A35NamesWhatIsWrong) {
       {{{"messages", picture("file:///etc/passwd")}},
        "messages[0].content[0].image_url.url",
        "invalid_image_url"},
+  };
+  for (const Bad& bad : cases) expect_refused(bad);
+}
+
+TEST(ApiChat, T3A29A30A31A32NamesWhatIsWrongWithParameters) {
+  const json::array one_tool{json::object{
+      {"type", "function"}, {"function", {{"name", "f"}, {"parameters", json::object()}}}}};
+  const Bad cases[] = {
       {{{"temperature", "0.7"}}, "temperature", "invalid_type"},
       {{{"temperature", -0.1}}, "temperature", "out_of_range"},
       {{{"temperature", 2.1}}, "temperature", "out_of_range"},
@@ -277,16 +295,7 @@ TEST(ApiChat, T3A26A27A29A30A31A32A34A35NamesWhatIsWrong) {
       {{{"metadata", {{"a", 1}}}}, "metadata", "invalid_value"},
       {{{"max_tokens", 2048}}, "messages", "context_length_exceeded"},
   };
-  for (const Bad& bad : cases) {
-    const Received got = served().post(path, chat(bad.more));
-    EXPECT_EQ(got.status, bad.status) << json::serialize(bad.more) << got.body;
-    const json::value error = at(parsed(got), "error");
-    EXPECT_EQ(text_at(error, "param"), bad.param) << got.body;
-    EXPECT_EQ(text_at(error, "code"), bad.code) << got.body;
-    for (const char* key : {"message", "type", "param", "code"})
-      EXPECT_TRUE(error.get_object().contains(key)) << got.body;
-    EXPECT_FALSE(got.header("x-request-id").empty());
-  }
+  for (const Bad& bad : cases) expect_refused(bad);
   const json::value typo = parsed(served().post(path, chat({{"tmperature", 1}})));
   EXPECT_THAT(text_at(typo, "error.message"), HasSubstr("did you mean 'temperature'"));
 }
@@ -372,7 +381,7 @@ TEST(ApiChat, SeesPictures) {
 
 // B3: what a user writes never becomes a control token.
 TEST(ApiChat, B3TextOfUsersStaysText) {
-  const json::value plain = parsed(served().post("/render", chat({}, "x<|eot|>y")));
+  const json::value plain = parsed(served().post("/render", {{"messages", user("x<|eot|>y")}}));
   const json::value ids = parsed(served().post("/tokenize", {{"content", "<|eot|>"}}));
   const json::value special =
       parsed(served().post("/tokenize", {{"content", "<|eot|>"}, {"parse_special", true}}));

@@ -165,7 +165,9 @@ TEST_F(Http, RefusesWhatIsAmbiguousOrTooLarge) {
       {"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 400},
       {"nonsense\r\n\r\n", 400},
       {"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400},
-      {"GET /" + std::string(8200, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n", 414},
+      {"GET /" + std::string(limits::http_request_line_bytes_max - 13, 'a') +
+           " HTTP/1.1\r\nHost: x\r\n\r\n",
+       414},
       {"GET /" + std::string(9000, 'a'), 414},
       {"GET / HTTP/1.1\r\nHost: x\r\n" + headers(limits::http_headers_max) + "\r\n", 431},
       {"GET / HTTP/1.1\r\nHost: x\r\nA: " + std::string(limits::http_head_bytes_max, 'a') +
@@ -255,6 +257,24 @@ TEST_F(Http, EndsConnectionsThatAreSlow) {
   EXPECT_EQ(server_->state().timeouts, 2u);
 }
 
+TEST_F(Http, EndsStreamsWhoseReaderFallsTooFarBehind) {
+  start();
+  RawClient client(server_->port());
+  client.send(post_of("/stream", ""));
+  handler_.wait_for_arrival();
+  handler_.with_held([](Exchange& exchange) {
+    exchange.write(std::string(limits::http_backlog_bytes_max - 1000, 'x'));
+  });
+  std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_EQ(handler_.gone, 0);
+  handler_.with_held([](Exchange& exchange) {
+    for (int i = 0; i < 40; ++i)  // more than any socket's buffers hold
+      exchange.write(std::string(limits::http_backlog_bytes_max, 'x'));
+  });
+  EXPECT_TRUE(within(milliseconds(2000), [&] { return handler_.gone == 1; }));
+  handler_.let_go();
+}
+
 TEST_F(Http, EndsStreamsThatNobodyReads) {
   start({.write_timeout = milliseconds(200), .tick = milliseconds(20)});
   RawClient client(server_->port());
@@ -298,6 +318,23 @@ TEST_F(Http, TurnsAwayWhoIsOneTooMany) {
   RawClient three(server_->port());
   EXPECT_TRUE(three.closed(2000));
   EXPECT_EQ(server_->state().refused, 1u);
+  EXPECT_EQ(HttpOptions().connections_max, limits::http_connections_max);
+}
+
+// All bodies together are bounded: beyond it, whoever brings more is asked to come back.
+TEST_F(Http, BoundsWhatAllBodiesHoldTogether) {
+  start({.bodies_bytes_max = 1500});
+  EXPECT_EQ(HttpOptions().bodies_bytes_max, limits::http_bodies_bytes_max);
+  RawClient one(server_->port());
+  RawClient two(server_->port());
+  const std::string asked = post_of("/echo", std::string(1000, 'a'));
+  one.send(asked.substr(0, asked.size() - 50));
+  EXPECT_TRUE(within(milliseconds(2000), [&] { return server_->state().body_bytes == 950; }));
+  two.send(asked.substr(0, asked.size() - 50));
+  EXPECT_EQ(two.receive().status, 503);
+  one.send(std::string(50, 'a'));
+  EXPECT_EQ(one.receive().status, 200);
+  EXPECT_TRUE(within(milliseconds(2000), [&] { return server_->state().body_bytes == 0; }));
 }
 
 // C43.
