@@ -1,10 +1,12 @@
 #include "cli/training_run.h"
 
 #include <cstdio>
+#include <fstream>
 
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "cli/dashboard.h"
+#include "train/alarms.h"
 #include "train/curves.h"
 #include "train/event_file.h"
 #include "train/report.h"
@@ -64,6 +66,16 @@ void print_size(const train::Trainer& trainer, int threads) {
   std::fflush(stdout);
 }
 
+// On the terminal, and in a file that the report repeats.
+Result<void> note_alarm(const fs::path& path, const std::string& alarm) {
+  fmt::print(stderr, "alarm: {}\n", alarm);
+  std::ofstream file(path, std::ios::app);
+  file << alarm << '\n';
+  file.flush();
+  if (!file) return fail(Code::io_failed, "{}: cannot be written", path.string());
+  return {};
+}
+
 }  // namespace
 
 Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
@@ -87,11 +99,15 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
     std::fflush(stdout);
   }
   Printer printer(*trainer, options.print_steps);
+  train::Alarms alarms;
   Result<void> written;
   Interrupt interrupt;
   HERD_TRY_VOID(trainer->run(
       [&](const train::StepReport& report) {
         printer.print(report);
+        for (const std::string& alarm : alarms.see(report))
+          if (auto noted = note_alarm(out / "alarms.txt", alarm); !noted)
+            written = std::move(noted);
         if (dashboard) dashboard->add(report);
         if (auto added = curves.add(report); !added) written = std::move(added);
         if (auto added = events.add(report); !added) written = std::move(added);

@@ -54,6 +54,7 @@ LossSum Learner::learn(std::span<const Example* const> examples, double scale, d
 
 LossSum Learner::measure(std::span<const Example* const> examples, std::vector<float>* per_token) {
   ctx_.arena.reset();
+  share_ = 0;
   nn::PackedBatch batch(chunks());
   return run(batch, examples, 1.0, per_token);
 }

@@ -7,6 +7,7 @@ namespace herd::train {
 namespace {
 
 constexpr std::size_t rows_shown = 20;
+constexpr std::uint64_t alarms_bytes_max = 1 << 20;
 constexpr std::uint64_t curves_bytes_max = std::uint64_t{1} << 30;
 
 // Parameters that a token meets: all but the experts it is not sent to, embeddings (they are looked up) and the
@@ -81,6 +82,9 @@ Result<void> write_report(Trainer& trainer, const fs::path& curves, const fs::pa
       "\n## Losses\n\nNats per token that counts; every line of the curves is in `curves.csv` "
       "beside the checkpoints.\n\n";
   text += losses_table(lines);
+  const fs::path alarms = curves.parent_path() / "alarms.txt";
+  const std::string heard = read_file(alarms, alarms_bytes_max).value_or(std::string());
+  text += "\n## Alarms\n\n" + (heard.empty() ? "None.\n" : "```text\n" + heard + "```\n");
   text += "\n## Recipe\n\n```toml\n" + trainer.recipe().text + "```\n";
   return write_file(out, std::string_view(text));
 }

@@ -50,6 +50,10 @@ std::optional<Number> whole(const json::value* value) {
 }
 
 json::object json_of(const TrainingState& state) {
+  json::array loads;
+  for (const auto& [layer, count] : state.loads)
+    loads.push_back(
+        json::object{{"layer", layer}, {"count", json::array(count.begin(), count.end())}});
   json::array lengths;
   for (const double length : state.lengths) lengths.push_back(json::value(bits_of(length)));
   json::object made_of;
@@ -64,7 +68,26 @@ json::object json_of(const TrainingState& state) {
           {"skipped", state.skipped},
           {"bad_in_a_row", state.bad_in_a_row},
           {"lengths", lengths},
+          {"loads", loads},
           {"made_of", made_of}};
+}
+
+// The first snapshots had none.
+Result<std::map<std::int64_t, std::vector<std::int64_t>>> loads_in(const json::value* loads) {
+  std::map<std::int64_t, std::vector<std::int64_t>> out;
+  if (loads == nullptr || !loads->is_array()) return out;
+  for (const json::value& load : loads->as_array()) {
+    const auto layer = whole<std::int64_t>(find(load, "layer"));
+    const json::value* count = find(load, "count");
+    if (!layer || count == nullptr || !count->is_array())
+      return fail(Code::bad_header, "not the state of a training");
+    for (const json::value& each : count->as_array()) {
+      const auto tokens = whole<std::int64_t>(&each);
+      if (!tokens) return fail(Code::bad_header, "not the state of a training");
+      out[*layer].push_back(*tokens);
+    }
+  }
+  return out;
 }
 
 Result<TrainingState> state_of(const json::value& value) {
@@ -90,6 +113,7 @@ Result<TrainingState> state_of(const json::value& value) {
   }
   state.seconds = std::bit_cast<double>(seconds);
   read("bad_in_a_row", state.bad_in_a_row);  // the first snapshots had none
+  HERD_TRY(state.loads, loads_in(find(value, "loads")));
   for (const auto& [thing, sum] : made_of->as_object())
     if (sum.is_string()) state.made_of.emplace(thing, sum.as_string());
   return state;

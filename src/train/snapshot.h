@@ -28,6 +28,8 @@ struct TrainingState {
   std::int64_t skipped = 0;        // steps that were not numbers or far too long
   std::int64_t bad_in_a_row = 0;   // the latest of them
   std::deque<double> lengths;      // of the latest gradients, for telling what is too long
+  std::map<std::int64_t, std::vector<std::int64_t>> loads =
+      {};                                           // of the last step: Balance::counts()
   std::map<std::string, std::string> made_of = {};  // checksums of recipe, configuration, tokenizer
 };
 

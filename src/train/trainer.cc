@@ -85,6 +85,7 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
     found->state.made_of = std::move(state_.made_of);
     state_ = std::move(found->state);
     optimizer_.set_steps(state_.updates);
+    learner_->balance().set_counts(state_.loads);
     for (const std::string& reason : found->skipped) notes.push_back("skipped " + reason);
     notes.push_back(fmt::format("goes on from step {} ({})", state_.step, found->path.string()));
     return {};
@@ -168,7 +169,7 @@ Result<StepReport> Trainer::one_step(const Stage& stage, const Source& source) {
                                  {.step_tokens = stage.step_tokens,
                                   .piece_tokens = recipe_.training.piece_tokens,
                                   .length_max = stage.length_max}));
-  learner_->balance().reset();
+  learner_->balance().begin_step();
   LossSum sum;
   for (const std::vector<Example>& piece : step.pieces) {
     std::int64_t tokens = 0;
@@ -209,6 +210,7 @@ Result<StepReport> Trainer::one_step(const Stage& stage, const Source& source) {
     report.unused_experts += load.unused();
     report.loads[layer] = load.count;
   }
+  state_.loads = report.loads;
   report.seconds = now() - begin;
   state_.seconds += report.seconds;
   return report;
