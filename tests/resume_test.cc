@@ -5,13 +5,16 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <chrono>
+#include <limits>
 #include <thread>
 
 #include "base/rng.h"
 #include "cli/testing/run_herd.h"
 #include "llama4/config_json.h"
 #include "llama4/load.h"
+#include "train/trainer.h"
 
 namespace herd {
 namespace {
@@ -47,10 +50,9 @@ void write_training(const fs::path& directory, int steps) {
   ASSERT_TRUE(write_file(directory / "recipe.toml", std::string_view(recipe)));
 }
 
-pid_t start(const fs::path& directory, const std::string& out, int threads) {
+pid_t spawn(const fs::path& directory, std::vector<std::string> words) {
   const std::string program = fs::read_symlink("/proc/self/exe").parent_path() / "herd";
-  std::vector<std::string> words{program,         "train",     directory / "recipe.toml", "--out",
-                                 directory / out, "--threads", std::to_string(threads)};
+  words.insert(words.begin(), program);
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
@@ -63,6 +65,11 @@ pid_t start(const fs::path& directory, const std::string& out, int threads) {
   EXPECT_EQ(::posix_spawn(&child, program.c_str(), &files, nullptr, pointers.data(), environ), 0);
   ::posix_spawn_file_actions_destroy(&files);
   return child;
+}
+
+pid_t start(const fs::path& directory, const std::string& out, int threads) {
+  return spawn(directory, {"train", directory / "recipe.toml", "--out", directory / out,
+                           "--threads", std::to_string(threads)});
 }
 
 // Waits at most so long; true when the child ended by itself, well.
@@ -108,6 +115,37 @@ TEST_P(Resume, KilledTrainingsEndWithTheSameBits) {
 INSTANTIATE_TEST_SUITE_P(Quick, Resume, ::testing::Values(8));
 INSTANTIATE_TEST_SUITE_P(Slow, Resume, ::testing::Values(200));
 
+// The same for adapters beside a model that stays as it is.
+TEST(Resume, AKilledFinetuningEndsWithTheSameBits) {
+  const cli::TemporaryDirectory directory;
+  std::string lines;
+  for (int i = 0; i < 12; ++i)
+    lines += fmt::format(R"({{"messages": [{{"role": "user", "content": "{}?"}}, )"
+                         R"({{"role": "assistant", "content": "{}!"}}]}})"
+                         "\n",
+                         i, 2 * i);
+  ASSERT_TRUE(write_file(directory / "data.jsonl", std::string_view(lines)));
+  const auto finetune = [&](const char* out, int threads) {
+    return spawn(directory.path(),
+                 {"finetune", HERD_ROOT "/models/cria", directory / "data.jsonl", "--out",
+                  directory / out, "--rank", "2", "--steps", "25", "--batch-tokens", "60",
+                  "--checkpoint-minutes", "0", "--threads", std::to_string(threads)});
+  };
+  ASSERT_TRUE(ended(finetune("whole", 2), std::chrono::minutes(5)));
+  int killed = 0;
+  for (std::uint64_t run = 0; run < 1000; ++run) {
+    const auto patience = std::chrono::milliseconds(
+        killed < 6 ? 300 + static_cast<int>(900 * uniform(6, run)) : 300'000);
+    if (ended(finetune("killed", 1 + static_cast<int>(run % 2)), patience)) break;
+    ++killed;
+  }
+  EXPECT_GE(killed, 2) << "the training was over before it could be killed often";
+  const auto bytes = [&](const char* out) {
+    return read_file(directory / out / "adapter" / "adapter_model.safetensors", 1 << 30).value();
+  };
+  EXPECT_TRUE(bytes("whole") == bytes("killed")) << "after " << killed << " kills";
+}
+
 TEST(Resume, ADamagedCheckpointIsSkippedAndNamed) {
   const cli::TemporaryDirectory directory;
   write_training(directory.path(), 4);
@@ -130,6 +168,45 @@ TEST(Resume, ADamagedCheckpointIsSkippedAndNamed) {
   const cli::Ran none = cli::run_herd(command);
   EXPECT_EQ(none.status, 65);
   EXPECT_NE(none.err.find("E3006"), std::string::npos) << none.err;
+}
+
+TEST(Resume, ThreeStepsThatAreNoNumbersEndTheTraining) {
+  const cli::TemporaryDirectory directory;
+  write_training(directory.path(), 9);
+  ThreadPool pool(2);
+  std::vector<std::string> notes;
+  const auto trainer = train::Trainer::create(train::read_recipe(directory / "recipe.toml").value(),
+                                              directory / "out", pool, {}, notes)
+                           .value();
+  std::int64_t steps = 0;
+  const auto run = trainer->run(
+      [&](const train::StepReport& report) {
+        ++steps;
+        EXPECT_EQ(report.skipped, report.step > 2);
+        if (report.step == 2)  // from here on nothing is a number
+          std::ranges::fill(trainer->learner().parameters().weights(),
+                            std::numeric_limits<float>::quiet_NaN());
+      },
+      {});
+  ASSERT_FALSE(run);
+  EXPECT_EQ(run.error().code, Code::training_diverged);
+  EXPECT_EQ(steps, 4) << "two good ones, two bad ones, and the third ends it";
+  EXPECT_NE(run.error().message.find("3 steps in a row"), std::string::npos) << run.error().message;
+}
+
+TEST(Resume, ALengthBeyondTheModelsContextIsRefused) {
+  const cli::TemporaryDirectory directory;
+  write_training(directory.path(), 2);
+  const std::string recipe = read_file(directory / "recipe.toml", 1 << 20).value();
+  const std::size_t at = recipe.find("step_tokens");
+  ASSERT_TRUE(write_file(directory / "recipe.toml",
+                         recipe.substr(0, at) + "length_max = 9999999\n" + recipe.substr(at)));
+  const cli::Ran refused =
+      cli::run_herd({"train", directory / "recipe.toml", "--out", directory / "out"});
+  EXPECT_EQ(refused.status, 65);
+  EXPECT_NE(refused.err.find("length_max is 9999999, but the model's context is"),
+            std::string::npos)
+      << refused.err;
 }
 
 TEST(Resume, AnotherRecipeIsRefusedUnlessAllowed) {

@@ -147,6 +147,31 @@ TEST(StageData, TextsAndShardsAreFilesLikeOthers) {
   }
 }
 
+TEST(StageData, ListsExamplesOfNoUseAndRefusesMoreThanOneInAHundred) {
+  const fs::path path = fs::path(::testing::TempDir()) / "long.jsonl";
+  const std::string chat =
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, "
+      "{\"role\": \"assistant\", \"content\": \"WORDS\"}]}\n";
+  std::string far_too_long = chat;
+  std::string words;
+  for (int i = 0; i < 500; ++i) words += "word ";
+  far_too_long.replace(far_too_long.find("WORDS"), 5, words);
+  std::string lines;
+  for (int i = 0; i < 99; ++i) lines += chat;
+  for (const int too_many : {0, 1}) {
+    lines += far_too_long;
+    ASSERT_TRUE(write_file(path, std::string_view(lines)));
+    Recipe recipe = recipe_of({{.jsonl = "long.jsonl"}});
+    std::vector<std::string> notes;
+    const auto checked = check_data(bundle(), recipe, notes);
+    EXPECT_EQ(checked.has_value(), too_many == 0);
+    const std::string said = checked ? notes.at(0) : to_string(checked.error());
+    const char* wanted = too_many == 0 ? "1 of 100 examples" : "E3002";
+    EXPECT_NE(said.find(wanted), std::string::npos) << said;
+    EXPECT_NE(said.find("line 100"), std::string::npos) << said;
+  }
+}
+
 TEST(StageData, EpochsAreCountedInTokens) {
   ASSERT_TRUE(write_file(fs::path(::testing::TempDir()) / "two.jsonl",
                          std::string_view("{\"text\": \"one\"}\n{\"text\": \"two words\"}\n")));
