@@ -1,0 +1,191 @@
+#include "grammar/constraint.h"
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "base/rng.h"
+#include "grammar/gbnf.h"
+#include "grammar/grammar_for_test.h"
+#include "grammar/json_schema.h"
+#include "grammar/regex.h"
+
+namespace herd::grammar {
+namespace {
+
+using testing::matches;
+using testing::take;
+
+const std::vector<std::string>& words() {
+  static const std::vector<std::string> words = testing::small_vocabulary();
+  return words;
+}
+
+std::int32_t end_token() { return static_cast<std::int32_t>(words().size()) - 1; }
+
+// All tests share one tree of words.
+TokenGrammarPtr over_words(CompiledPtr compiled) {
+  static const auto trie = std::make_shared<const TokenTrie>(words());
+  return std::make_shared<const TokenGrammar>(std::move(compiled), trie);
+}
+
+CompiledPtr schema(std::string_view text, JsonStyle style = {}) {
+  return take(compile_json_schema(*parse_json(text), style));
+}
+
+// Grammars of every kind; the JSON ones come first.
+std::vector<CompiledPtr> many_grammars() {
+  return {
+      take(compile_json_object()),
+      schema(R"({"type":"object","properties":{"name":{"type":"string","maxLength":12},
+        "value":{"type":"array","items":{"type":"number","minimum":-1,"maximum":12.5}}},
+        "required":["name"],"additionalProperties":{"enum":["ab","abc",12,null,true]}})"),
+      schema(R"({"$defs":{"t":{"type":"array","items":{"$ref":"#/$defs/t"},"maxItems":3}},
+        "$ref":"#/$defs/t"})"),
+      schema(R"({"anyOf":[{"type":"string","pattern":"^(ab|abc)*x?$","maxLength":9},
+        {"type":"integer","multipleOf":7},{"type":"string","format":"date-time"}]})"),
+      take(compile_regex("(?:the | a|[\\u00e0-\\u20ac])*yes")),
+      take(compile_gbnf(
+          "root ::= a | b \"y\"\na ::= \"a\" a \"b\" | \"ab\"\nb ::= \"a\" b | \"a\" | "
+          "\"ab\" b")),
+  };
+}
+
+// The definition: a token is allowed when the matcher reads its bytes.
+TEST(Constraint, MasksExactlyTheTokensThatTheMatcherReads) {
+  std::size_t steps = 0;
+  for (const auto& compiled : many_grammars()) {
+    const auto grammar = over_words(compiled);
+    for (std::uint64_t seed = 0; seed < 12; ++seed) {
+      Constraint constraint(grammar, {end_token()});
+      Matcher matcher(compiled);
+      for (std::uint64_t step = 0; step < 60 && !constraint.is_done(); ++step, ++steps) {
+        const auto mask = constraint.mask();
+        std::vector<std::int32_t> allowed;
+        for (std::int32_t token = 0; token < end_token(); ++token) {
+          Matcher copy = matcher;
+          const bool reads = copy.accept(words()[static_cast<std::size_t>(token)]);
+          ASSERT_EQ(allows(mask, token), reads)
+              << "after " << step << " tokens: " << words()[static_cast<std::size_t>(token)];
+          if (reads) allowed.push_back(token);
+        }
+        ASSERT_EQ(allows(mask, end_token()), matcher.can_end());
+        if (allowed.empty()) break;
+        const auto pick =
+            static_cast<std::size_t>(uniform(seed, step) * static_cast<double>(allowed.size()));
+        ASSERT_TRUE(constraint.accept(allowed[pick]));
+        ASSERT_TRUE(matcher.accept(words()[static_cast<std::size_t>(allowed[pick])]));
+      }
+    }
+  }
+  EXPECT_GT(steps, 500u);
+}
+
+// Random tokens among those allowed, for a while; then the shortest way out, byte by byte. No walk may get stuck.
+std::string random_text(const TokenGrammarPtr& grammar, std::uint64_t seed, std::size_t tokens) {
+  Constraint constraint(grammar, {end_token()});
+  std::string text;
+  for (std::uint64_t step = 0; step < 20'000; ++step) {
+    const auto mask = constraint.mask();
+    std::vector<std::int32_t> allowed;
+    for (std::int32_t token = 0; token <= end_token(); ++token)
+      if (allows(mask, token)) allowed.push_back(token);
+    HERD_CHECK(!allowed.empty(), "stuck after {}", text);
+    std::int32_t next = allowed[static_cast<std::size_t>(uniform(seed, step) *
+                                                         static_cast<double>(allowed.size()))];
+    if (step >= tokens) {
+      if (allows(mask, end_token())) next = end_token();
+      for (const char c : {']', '}', '"'})
+        if (next != end_token() && allows(mask, c)) next = c;
+    }
+    HERD_CHECK(constraint.accept(next), "token {} was in the mask", next);
+    if (next == end_token()) return text;
+    text += words()[static_cast<std::size_t>(next)];
+  }
+  HERD_CHECK(false, "no end: {}", text.substr(0, 200));
+  return text;
+}
+
+TEST(Constraint, EndsEveryRandomWalkInATextOfTheGrammar) {
+  std::size_t number = 0;
+  for (const auto& compiled : many_grammars()) {
+    const auto grammar = over_words(compiled);
+    const bool is_json = number++ < 4;
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+      const std::string text = random_text(grammar, seed, 80);
+      EXPECT_TRUE(matches(compiled, text)) << text;
+      if (is_json) {
+        boost::system::error_code error;
+        json::parse(text, error);
+        EXPECT_FALSE(error) << text << ": " << error.message();
+      }
+    }
+  }
+}
+
+TEST(Constraint, AllowsTheEndWhereTheTextMayEndAndNothingAfterIt) {
+  Constraint constraint(over_words(take(compile_regex("ab(ab)?"))), {end_token()});
+  EXPECT_FALSE(constraint.accept(end_token()));
+  EXPECT_TRUE(constraint.accept('a'));
+  EXPECT_FALSE(allows(constraint.mask(), end_token()));
+  EXPECT_TRUE(constraint.accept('b'));
+  EXPECT_TRUE(constraint.can_end());
+  EXPECT_FALSE(constraint.is_done());
+  EXPECT_TRUE(constraint.accept(end_token()));
+  EXPECT_TRUE(constraint.is_done());
+  EXPECT_FALSE(constraint.accept('a'));
+  for (const std::uint64_t word : constraint.mask()) EXPECT_EQ(word, 0u);
+  EXPECT_FALSE(constraint.accept(-1));
+  EXPECT_FALSE(constraint.accept(end_token() + 1));
+}
+
+TEST(Constraint, GoesBackByTokens) {
+  const auto grammar = over_words(take(compile_json_object()));
+  Constraint constraint(grammar, {end_token()});
+  for (const char c : std::string("{\"a\":[")) ASSERT_TRUE(constraint.accept(c));
+  const TokenMask before(constraint.mask().begin(), constraint.mask().end());
+  for (const char c : std::string("1]}")) ASSERT_TRUE(constraint.accept(c));
+  ASSERT_TRUE(constraint.accept(end_token()));
+  constraint.rollback(4);
+  EXPECT_EQ(before, TokenMask(constraint.mask().begin(), constraint.mask().end()));
+  EXPECT_FALSE(constraint.is_done());
+  constraint.rollback(6);
+  EXPECT_TRUE(allows(constraint.mask(), '{'));
+  EXPECT_FALSE(allows(constraint.mask(), '['));
+}
+
+TEST(Constraint, KnowsWhatEveryAnswerGoesOnWith) {
+  const auto compiled = schema(R"({"type":"object","properties":{"name":{"type":"boolean"}},
+    "required":["name"],"additionalProperties":false})",
+                               {.space_max = 0});
+  Constraint constraint(over_words(compiled), {end_token()});
+  EXPECT_EQ(constraint.forced_text(), "{\"name\":");
+  for (const char c : constraint.forced_text()) ASSERT_TRUE(constraint.accept(c));
+  EXPECT_EQ(constraint.forced_text(), "");
+  ASSERT_TRUE(constraint.accept('t'));
+  EXPECT_EQ(constraint.forced_text(), "rue}");
+  for (const char c : std::string("rue}")) ASSERT_TRUE(constraint.accept(c));
+  EXPECT_TRUE(constraint.is_done());
+}
+
+TEST(Constraint, CopiesGoTheirOwnWays) {
+  Constraint one(over_words(take(compile_regex("a(b|c)"))), {end_token()});
+  ASSERT_TRUE(one.accept('a'));
+  Constraint other = one;
+  ASSERT_TRUE(one.accept('b'));
+  ASSERT_TRUE(other.accept('c'));
+  EXPECT_TRUE(one.is_done());
+  EXPECT_TRUE(other.is_done());
+}
+
+TEST(TokenTrie, HoldsEveryTokenOnceAndDoublesInAChain) {
+  const TokenTrie trie(words());
+  std::vector<int> seen(words().size(), 0);
+  for (const TokenTrie::Node& node : trie.nodes())
+    for (std::int32_t token = node.token; token >= 0; token = trie.next_same(token))
+      ++seen[static_cast<std::size_t>(token)];
+  for (std::size_t token = 0; token < words().size(); ++token)
+    EXPECT_EQ(seen[token], words()[token].empty() ? 0 : 1) << token;
+}
+
+}  // namespace
+}  // namespace herd::grammar

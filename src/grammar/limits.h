@@ -1,0 +1,25 @@
+// What a grammar from outside may cost. Every bound has a test at the limit and one past it (grammar_limits_test.cc).
+#pragma once
+
+#include <cstdint>
+
+namespace herd::grammar::limits {
+
+inline constexpr std::uint64_t text_bytes_max = 1ull << 20;  // of a regex or a GBNF text
+inline constexpr std::uint64_t depth_max = 32;               // nested groups, nested schemas
+inline constexpr std::uint64_t schema_nodes_max = 8192;      // subschemas read
+inline constexpr std::uint64_t repeat_max = 1000;            // in {m,n}, minItems, maxLength
+inline constexpr std::uint64_t enum_values_max = 2048;       // of one enum
+inline constexpr std::uint64_t rules_max = 16'384;
+inline constexpr std::uint64_t nodes_max = 1ull << 20;  // of the syntax tree
+inline constexpr std::uint64_t nfa_states_max =
+    1ull << 20;  // of one rule, before it is made deterministic
+inline constexpr std::uint64_t states_max = 200'000;            // of all rules together, after
+inline constexpr std::uint64_t compile_steps_max = 40'000'000;  // about a quarter of a second
+inline constexpr std::uint64_t heads_max = 512;          // readings of one text at the same time
+inline constexpr std::uint64_t frames_max = 1ull << 20;  // open rules of one answer
+inline constexpr std::uint64_t mask_cache_bytes_max = 64ull
+                                                      << 20;  // remembered masks of one grammar
+inline constexpr std::uint64_t digits_max = 64;               // of a number's whole part
+
+}  // namespace herd::grammar::limits
