@@ -1,6 +1,7 @@
 """Does herd learn faster than PyTorch? The same Llama 4 shape, the same tokens in a step, taking turns.
 
-  .venv/bin/python bench/train_peer.py [--bench build/train_bench] [--rounds 5] [--threads 2] [--shape cria] [--no-compile]
+  .venv/bin/python bench/train_peer.py [--bench build/train_bench] [--rounds 5] [--threads 2] [--shape cria]
+                                       [--no-compile]
 
 Each round runs one measurement of train_bench and then, of each PyTorch variant, some steps: forward, backward and
 AdamW. The medians over the rounds count. PyTorch's model is written below as somebody who wants speed would: fused
@@ -21,9 +22,10 @@ from torch.nn import functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHAPES = {
-    "cria": dict(width=192, layers=8, heads=4, head_size=64, dense_width=416, expert_width=208, experts=8, vocabulary=2048),
-    "t2": dict(width=256, layers=8, heads=4, head_size=64, dense_width=1024, expert_width=512, experts=8, vocabulary=4096),
+    "cria": dict(width=192, dense_width=416, expert_width=208, vocabulary=2048),
+    "t2": dict(width=256, dense_width=1024, expert_width=512, vocabulary=4096),
 }
+SHAPES = {name: dict(shape, layers=8, heads=4, head_size=64, experts=8) for name, shape in SHAPES.items()}
 LENGTH, CHUNK, KV_HEADS = 512, 256, 2
 
 
@@ -92,7 +94,8 @@ class Block(nn.Module):
         self.attention_norm, self.feed_norm = nn.RMSNorm(width, 1e-5), nn.RMSNorm(width, 1e-5)
         self.attention = Attention(shape, (layer + 1) % 4 != 0)
         moe = shape["experts"] > 0 and layer % 2 == 1
-        self.feed = Experts(width, shape["expert_width"], shape["experts"]) if moe else FeedForward(width, shape["dense_width"])
+        experts = shape["experts"]
+        self.feed = Experts(width, shape["expert_width"], experts) if moe else FeedForward(width, shape["dense_width"])
 
     def forward(self, x, cos, sin, mask):
         x = x + self.attention(self.attention_norm(x), cos, sin, mask)
