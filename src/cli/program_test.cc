@@ -42,8 +42,9 @@ TEST(Program, NamesTheNearestFlagOfEveryCommand) {
   for (const Command& command : commands()) {
     // With as many words as the command takes: too few or too many are mistakes of their own.
     std::vector<std::string> line{std::string(command.name), "--hepl"};
+    const char* word = command.name == "keys" ? "list" : "x";  // keys knows its first word
     bool named = false;
-    for (int words = 0; words < 3 && !named; ++words, line.insert(line.begin() + 1, "x")) {
+    for (int words = 0; words < 3 && !named; ++words, line.insert(line.begin() + 1, word)) {
       const Ran ran = run_herd(line);
       EXPECT_EQ(ran.status, 2) << command.name;
       EXPECT_EQ(ran.out, "") << command.name;
