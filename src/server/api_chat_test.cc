@@ -47,13 +47,13 @@ TEST(ApiChat, R1R2R5AnswersInOpenAisForm) {
 }
 
 TEST(ApiChat, TheSameSeedGivesTheSameAnswer) {
-  const json::object body = chat({{"seed", -3}, {"temperature", 1.5}, {"n", 2}});
+  const json::object body = chat({{"seed", -3}, {"temperature", 2}, {"top_p", 1}, {"n", 2}});
   const json::value one = parsed(served().post(path, body));
   const json::value two = parsed(served().post(path, body));
   EXPECT_EQ(text_at(one, "choices.0.message.content"), text_at(two, "choices.0.message.content"));
   EXPECT_EQ(text_at(one, "choices.1.message.content"), text_at(two, "choices.1.message.content"));
   const json::value other =
-      parsed(served().post(path, chat({{"seed", 4}, {"temperature", 1.5}, {"n", 2}})));
+      parsed(served().post(path, chat({{"seed", 4}, {"temperature", 2}, {"top_p", 1}, {"n", 2}})));
   EXPECT_NE(text_at(one, "choices.0.message.content"), text_at(other, "choices.0.message.content"));
 }
 
