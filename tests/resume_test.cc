@@ -72,20 +72,59 @@ pid_t start(const fs::path& directory, const std::string& out, int threads) {
                            "--threads", std::to_string(threads)});
 }
 
-// Waits at most so long; true when the child ended by itself, well.
-bool ended(pid_t child, std::chrono::milliseconds patience) {
-  const auto until = std::chrono::steady_clock::now() + patience;
+// Waits for a child that is to be left alone; true when it ended well.
+bool ends_well(pid_t child) {
   int status = 0;
-  while (std::chrono::steady_clock::now() < until) {
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// The name of the newest thing in a folder of checkpoints, half-written ones included; empty when there is none.
+std::string newest(const fs::path& checkpoints) {
+  std::string name;
+  std::error_code gone;  // the child writes and removes while we look
+  for (fs::directory_iterator entry(checkpoints, gone), end; !gone && entry != end;
+       entry.increment(gone))
+    name = std::max(name, entry->path().filename().string());
+  return name;
+}
+
+// Kills the child after it has begun `saves` more checkpoints and then `delay` longer. By what it does and not by the
+// clock, so that a faster machine kills as often. False when the child ended well before that.
+bool killed_after(pid_t child, const fs::path& checkpoints, int saves,
+                  std::chrono::microseconds delay) {
+  std::string seen = newest(checkpoints);
+  int status = 0;
+  for (int begun = 0; begun < saves;) {
     if (::waitpid(child, &status, WNOHANG) == child) {
       EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
-      return true;
+      return false;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    const std::string now = newest(checkpoints);
+    if (now > seen) ++begun;
+    seen = std::max(seen, now);
+    std::this_thread::sleep_for(std::chrono::microseconds(300));
   }
+  std::this_thread::sleep_for(delay);
   ::kill(child, SIGKILL);
   EXPECT_EQ(::waitpid(child, &status, 0), child);
-  return false;
+  return WIFSIGNALED(status);
+}
+
+// Kills what `start` starts `kills` times, between its first breath and a few checkpoints on, then lets it end.
+template <typename Start>
+int kill_often(int kills, const fs::path& checkpoints, Start&& start) {
+  int killed = 0;
+  for (std::uint64_t run = 0; killed < kills; ++run) {
+    const std::chrono::microseconds delay(static_cast<int>(20'000 * uniform(5, run)));
+    if (!killed_after(start(1 + static_cast<int>(run % 3)), checkpoints, static_cast<int>(run % 3),
+                      delay))
+      return killed;
+    ++killed;
+  }
+  EXPECT_TRUE(ends_well(start(2)));
+  return killed;
 }
 
 class Resume : public ::testing::TestWithParam<int> {};
@@ -93,18 +132,12 @@ class Resume : public ::testing::TestWithParam<int> {};
 TEST_P(Resume, KilledTrainingsEndWithTheSameBits) {
   const int kills = GetParam();
   const cli::TemporaryDirectory directory;
-  write_training(directory.path(), 12 + kills);
-  ASSERT_TRUE(ended(start(directory.path(), "whole", 1), std::chrono::minutes(5)));
-
-  int killed = 0;
-  for (std::uint64_t run = 0; run < 10'000; ++run) {
-    const auto patience =
-        killed < kills ? std::chrono::milliseconds(20 + static_cast<int>(400 * uniform(5, run)))
-                       : std::chrono::milliseconds(300'000);
-    if (ended(start(directory.path(), "killed", 1 + static_cast<int>(run % 3)), patience)) break;
-    ++killed;
-  }
-  EXPECT_GE(killed, kills / 3) << "the training was over before it could be killed often";
+  write_training(directory.path(), 12 + 2 * kills);
+  ASSERT_TRUE(ends_well(start(directory.path(), "whole", 1)));
+  const int killed = kill_often(kills, directory / "killed" / "checkpoints", [&](int threads) {
+    return start(directory.path(), "killed", threads);
+  });
+  EXPECT_EQ(killed, kills) << "the training was over before it could be killed often";
   const auto bytes = [&](const char* out) {
     return read_file(directory / out / "model" / "model.safetensors", 1 << 30).value();
   };
@@ -131,15 +164,10 @@ TEST(Resume, AKilledFinetuningEndsWithTheSameBits) {
                   directory / out, "--rank", "2", "--steps", "25", "--batch-tokens", "60",
                   "--checkpoint-minutes", "0", "--threads", std::to_string(threads)});
   };
-  ASSERT_TRUE(ended(finetune("whole", 2), std::chrono::minutes(5)));
-  int killed = 0;
-  for (std::uint64_t run = 0; run < 1000; ++run) {
-    const auto patience = std::chrono::milliseconds(
-        killed < 6 ? 300 + static_cast<int>(900 * uniform(6, run)) : 300'000);
-    if (ended(finetune("killed", 1 + static_cast<int>(run % 2)), patience)) break;
-    ++killed;
-  }
-  EXPECT_GE(killed, 2) << "the training was over before it could be killed often";
+  ASSERT_TRUE(ends_well(finetune("whole", 2)));
+  const int killed = kill_often(6, directory / "killed" / "checkpoints",
+                                [&](int threads) { return finetune("killed", threads); });
+  EXPECT_EQ(killed, 6) << "the training was over before it could be killed often";
   const auto bytes = [&](const char* out) {
     return read_file(directory / out / "adapter" / "adapter_model.safetensors", 1 << 30).value();
   };
