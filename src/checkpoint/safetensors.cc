@@ -110,10 +110,11 @@ Result<std::vector<std::pair<std::string, std::string>>> stated_metadata(JsonSca
 
 Result<DType> dtype_from_name(std::string_view name) {
   for (const DTypeRow& row : dtype_table)
-    if (row.safetensors_name == name) return row.type;
+    if (row.safetensors_name == name && !name.empty()) return row.type;
   std::string supported;
   for (const DTypeRow& row : dtype_table)
-    supported += (supported.empty() ? "" : ", ") + std::string(row.safetensors_name);
+    if (!row.safetensors_name.empty())
+      supported += (supported.empty() ? "" : ", ") + std::string(row.safetensors_name);
   return fail(Code::unknown_dtype, "unknown dtype {}; supported: {}", shown(name), supported);
 }
 

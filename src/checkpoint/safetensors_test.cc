@@ -55,6 +55,7 @@ TEST(Safetensors, ListsTensorsByNameWithTheirBytes) {
 
 TEST(Safetensors, KnowsEveryDtypeOfTheTable) {
   for (const DTypeRow& row : dtype_table) {
+    if (row.safetensors_name.empty()) continue;
     const auto parsed = parse_safetensors(
         packed(fmt::format(R"({{"a":{{"dtype":"{}","shape":[3],"data_offsets":[0,{}]}}}})",
                            row.safetensors_name, 3 * row.bytes),
