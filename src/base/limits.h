@@ -15,6 +15,12 @@ inline constexpr std::uint64_t pickle_depth_max = 64;
 inline constexpr std::uint64_t pickle_steps_max = 4ull << 20;   // opcodes of one pickle
 inline constexpr std::uint64_t pickle_values_max = 1ull << 20;  // values they may make
 inline constexpr std::uint64_t pickle_tensors_max = 1ull << 16;
+inline constexpr std::uint64_t gguf_entries_max = 65'536;
+inline constexpr std::uint64_t gguf_tensors_max = 1ull << 20;
+inline constexpr std::uint64_t gguf_string_bytes_max = 16ull << 20;
+inline constexpr std::uint64_t gguf_array_elements_max = 64ull << 20;
+inline constexpr std::uint64_t gguf_alignment_max = 1ull << 20;
+inline constexpr std::uint64_t gguf_rank_max = 4;
 
 // Configuration and JSON.
 inline constexpr std::uint64_t json_depth_max = 64;

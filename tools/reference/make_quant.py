@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Random blocks of every quantized type and the floats that the `gguf` package reads from them, for
+tests/data/quant/TYPE.bin: the blocks, then their numbers as little-endian float32.
+
+usage: make_quant.py [--grids FILE]   with --grids it writes the codebooks of the I formats (src/quant/i_grids.h) instead
+"""
+import argparse
+import pathlib
+
+import numpy as np
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
+
+OUT = pathlib.Path(__file__).parents[2] / "tests/data/quant"
+BLOCKS = 4
+# Where half-precision scales lie in a block, so that they can be kept finite.
+HALVES = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q2_K": [80, 82], "Q3_K": [108],
+          "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ1_S": [0], "IQ1_M": [], "IQ2_XXS": [0], "IQ2_XS": [0],
+          "IQ2_S": [0], "IQ3_XXS": [0], "IQ3_S": [0], "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": []}
+
+
+def random_blocks(rng, name):
+    count, size = GGML_QUANT_SIZES[GGMLQuantizationType[name]]
+    blocks = rng.integers(0, 256, (BLOCKS, size), np.uint8)
+    for at in HALVES[name]:
+        for block in blocks:
+            # Any finite half: normal, subnormal or zero, of either sign.
+            bits = int(rng.integers(0, 0x7c00)) >> int(rng.choice([0, 0, 0, 6])) | int(rng.integers(0, 2)) << 15
+            block[at:at + 2] = np.frombuffer(np.uint16(bits).tobytes(), np.uint8)
+    if name == "IQ1_M":  # its half lies in the upper four bits of four words; the exponent's in the last
+        blocks[:, -1] = blocks[:, -1] & 0xbf
+    if name == "MXFP4":
+        blocks[:, 0] = [0, 1, 2, 200]
+    return blocks, count
+
+
+def write_blocks():
+    OUT.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(4)
+    for name in HALVES:
+        blocks, count = random_blocks(rng, name)
+        numbers = quants.dequantize(blocks, GGMLQuantizationType[name]).astype("<f4")
+        assert numbers.shape == (BLOCKS, count) and np.isfinite(numbers).all(), name
+        (OUT / f"{name.lower()}.bin").write_bytes(blocks.tobytes() + numbers.tobytes())
+
+
+def grid_codes(kind):
+    """Each vector of a codebook as one whole number: the places of its levels, the first in the lowest bits."""
+    kind.init_grid()
+    levels = list(kind.grid_map)
+    bits = (len(levels) - 1).bit_length()
+    vectors = kind.grid.reshape(kind.grid_shape)
+    return [sum(levels.index(value) << (bits * j) for j, value in enumerate(vector)) for vector in vectors.tolist()]
+
+
+def write_grids(path):
+    lines = ["// Made by tools/reference/make_quant.py --grids: the codebooks of ggml's I formats, each vector as the",
+             "// places of its levels in 2 or 3 bits each, the first in the lowest.", "#pragma once", "", "#include <cstdint>", "",
+             "namespace herd::quant {", "", "// clang-format off",
+             f"inline constexpr std::uint8_t grid_2_levels[4] = {{{', '.join(map(str, quants.IQ2_S.grid_map))}, 0}};"]
+    for name, kind in (("iq3_xxs", quants.IQ3_XXS), ("iq3_s", quants.IQ3_S)):
+        lines.append(f"inline constexpr std::uint8_t {name}_levels[8] = {{{', '.join(map(str, kind.grid_map))}}};")
+    for name, kind in (("iq2_xxs", quants.IQ2_XXS), ("iq2_xs", quants.IQ2_XS), ("iq2_s", quants.IQ2_S),
+                       ("iq3_xxs", quants.IQ3_XXS), ("iq3_s", quants.IQ3_S), ("iq1", quants.IQ1_S)):
+        codes = grid_codes(kind)
+        lines += ["", f"inline constexpr std::uint16_t {name}_grid[{len(codes)}] = {{"]
+        lines += ["    " + " ".join(f"{code}," for code in codes[i:i + 12]) for i in range(0, len(codes), 12)]
+        lines.append("};")
+    lines += ["// clang-format on", "", "}  // namespace herd::quant", ""]
+    path.write_text("\n".join(lines))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--grids", type=pathlib.Path)
+    args = parser.parse_args()
+    if args.grids:
+        write_grids(args.grids)
+    else:
+        write_blocks()
+
+
+if __name__ == "__main__":
+    main()
