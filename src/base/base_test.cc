@@ -100,6 +100,10 @@ TEST(Json, RefusesDuplicateKeysDepthAndTrailingText) {
   EXPECT_EQ(parse_json("[1] x").error().code, Code::invalid_json);
   EXPECT_EQ(parse_json("").error().code, Code::invalid_json);
   EXPECT_EQ(parse_json("[NaN]").error().code, Code::invalid_json);
+  // What no double holds would become infinite, and pass every check of a range.
+  EXPECT_EQ(parse_json("[1e400]").error().code, Code::invalid_json);
+  EXPECT_EQ(parse_json("[-1e309]").error().code, Code::invalid_json);
+  EXPECT_TRUE(parse_json("[1.7976931348623157e308, 5e-324, 1e-400]").has_value());
   auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
   EXPECT_TRUE(parse_json(nested(limits::json_depth_max - 1)).has_value());
   EXPECT_TRUE(parse_json(nested(limits::json_depth_max)).has_value());

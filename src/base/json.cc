@@ -2,6 +2,7 @@
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <charconv>
+#include <cmath>
 #include <unordered_set>
 #include <vector>
 
@@ -61,8 +62,9 @@ struct DuplicateKeys {
   bool on_comment(json::string_view, Error&) { return true; }
 };
 
-// Builds the value, with two things that Boost 1.81's own parser lacks: doubles are the nearest to their text (it is
-// off by some last bits for 16 digits and more), and the keys of all objects are counted.
+// Builds the value, with three things that Boost 1.81's own parser lacks: doubles are the nearest to their text (it is
+// off by some last bits for 16 digits and more), numbers that no double holds are refused (it makes them infinite,
+// which passes checks of ranges and cannot be written again), and the keys of all objects are counted.
 struct Builder {
   static constexpr std::size_t max_object_size = std::size_t(-1);
   static constexpr std::size_t max_array_size = std::size_t(-1);
@@ -120,8 +122,12 @@ struct Builder {
     stack.push_uint64(value);
     return true;
   }
-  bool on_double(double value, json::string_view part, Error&) {
+  bool on_double(double value, json::string_view part, Error& error) {
     number.append(part.data(), part.size());
+    if (std::isinf(value)) {
+      error = json::error::exponent_overflow;
+      return false;
+    }
     double nearest = 0;
     const auto read = std::from_chars(number.data(), number.data() + number.size(), nearest);
     if (read.ec == std::errc{} && read.ptr == number.data() + number.size()) value = nearest;

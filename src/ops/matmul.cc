@@ -62,10 +62,11 @@ Tensor input_gradient(Context& ctx, const Tensor& x, const Tensor& dy_unscaled,
   while (!left.empty()) {
     // Matrices of one column of dy touch different rows: one call.
     const std::int64_t column = left.front().y_column;
-    const auto others = std::stable_partition(
-        left.begin(), left.end(), [&](const MatmulGroup& g) { return g.y_column == column; });
-    std::vector<MatmulGroup> groups(left.begin(), others);
-    left.erase(left.begin(), others);
+    std::vector<MatmulGroup> groups;
+    std::vector<MatmulGroup> others;
+    for (const MatmulGroup& group : left)
+      (group.y_column == column ? groups : others).push_back(group);
+    left = std::move(others);
     for (MatmulGroup& group : groups) {
       group.weight = transposed(group.weight);
       group.bias = nullptr;

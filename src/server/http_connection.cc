@@ -1,4 +1,4 @@
-// Sockets by Boost.Asio, requests read by Boost.Beast's parser. One Connection for each socket and one Exchange for
+// Sockets by Boost.Asio, requests read by RequestReader. One Connection for each socket and one Exchange for
 // each request on it; all of a connection's work runs on its strand, so that neither needs a lock.
 //
 // A read is always pending, also while an answer is made: that is how a client's leaving is noticed.
@@ -10,17 +10,14 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include "server/random_id.h"
+#include "server/request_reader.h"
 
 namespace herd::server {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
@@ -28,7 +25,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t read_bytes = 8 * 1024;
 constexpr std::size_t ahead_bytes_max = 16 * 1024;  // of later requests, read while one is answered
 constexpr std::chrono::seconds linger{2};           // for the client to read a last answer
-constexpr std::string_view whole_line = "\r\n\r\n";
 
 class RealConnection;
 
@@ -122,7 +118,7 @@ class RealConnection final : public Connection,
         if (waited > o.head_timeout) give_up("the request's head took longer than allowed");
         break;
       case State::body: {
-        const auto earned = std::chrono::seconds(body_bytes_ / 1024);
+        const auto earned = std::chrono::seconds(reader_.body_bytes() / 1024);
         if (waited > o.body_grace + earned) give_up("the request's body came too slowly");
         break;
       }
@@ -172,7 +168,6 @@ class RealConnection final : public Connection,
     if (state_ == State::closed) return;
     state_ = State::idle;
     since_ = Clock::now();
-    body_bytes_ = 0;
     --shared_->active;
     if (last_) return end_when_written();
     // Posted, so that a row of requests that are answered at once is not a recursion.
@@ -244,151 +239,58 @@ class RealConnection final : public Connection,
 
   // False when this request is over already.
   bool read_head() {
-    const std::size_t end = in_.find(whole_line);
-    if (end == std::string::npos) {
-      if (in_.size() > limits::http_head_bytes_max)
-        return refuse(431, "headers_too_large", "the head is longer than 32768 bytes");
-      // A request line without an end is refused before 32 KiB of it have come.
-      if (in_.find('\n') == std::string::npos &&
-          in_.size() > limits::http_request_line_bytes_max + 2)
-        return refuse(414, "uri_too_long", "the request line is longer than 8192 bytes");
-      if (ended_) {
-        end_when_written();
+    switch (reader_.read_head(in_, peer_)) {
+      case RequestReader::Progress::more:
+        if (ended_)
+          end_when_written();
+        else
+          read();
         return false;
-      }
-      read();
-      return false;
+      case RequestReader::Progress::fault:
+        return refuse_fault();
+      default:
+        return admit();
     }
-    const std::size_t size = end + whole_line.size();
-    if (size > limits::http_head_bytes_max)
-      return refuse(431, "headers_too_large", "the head is longer than 32768 bytes");
-    if (const auto fault = check_head(std::string_view(in_).substr(0, size)))
-      return refuse(fault->status, "malformed_request", std::string(fault->reason));
-    return parse_head(size);
-  }
-
-  bool parse_head(std::size_t size) {
-    parser_.emplace();
-    parser_->header_limit(limits::http_head_bytes_max);
-    parser_->body_limit(limits::http_media_body_bytes_max);
-    error_code error;
-    parser_->put(asio::buffer(in_.data(), size), error);
-    if (error == http::error::need_more) error = {};
-    in_.erase(0, size);
-    if (!error && !parser_->is_header_done()) error = http::error::bad_method;
-    request_ = {};
-    if (error == http::error::body_limit) {
-      fill_request();  // for its path, which decides how the answer looks
-      return too_large(limits::http_media_body_bytes_max);
-    }
-    if (error) return refuse(400, "malformed_request", error.message());
-    http_1_1_ = parser_->get().version() >= 11;
-    last_ = !parser_->keep_alive();
-    if (const char* fault = fill_request()) return refuse(400, "malformed_request", fault);
-    for (const char* name : {"authorization", "x-api-key"})
-      if (std::ranges::count(request_.headers, name, &Header::name) > 1)
-        return refuse(400, "duplicate_header", fmt::format("the header {} comes twice", name));
-    return admit();
-  }
-
-  // Everything of the head that later code may see. Gives what is wrong with it.
-  const char* fill_request() {
-    const auto& head = parser_->get();
-    request_.id = random_id("req_");
-    request_.peer = peer_;
-    request_.method = std::string(head.method_string());
-    for (const auto& field : head) {
-      std::string name(field.name_string());
-      std::ranges::transform(name, name.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-      });
-      request_.headers.push_back({std::move(name), std::string(field.value())});
-    }
-    for (const char* name : {"host", "content-length", "content-type", "transfer-encoding"})
-      if (std::ranges::count(request_.headers, name, &Header::name) > 1)
-        return "a header that may stand once comes twice";
-    if (request_.header("content-length") != nullptr &&
-        request_.header("transfer-encoding") != nullptr)
-      return "both Content-Length and Transfer-Encoding";
-    if (request_.header("transfer-encoding") != nullptr && !parser_->chunked())
-      return "a transfer encoding other than chunked";
-    if (http_1_1_ && request_.header("host") == nullptr) return "no Host header";
-    if (head.version() != 10 && head.version() != 11) return "not HTTP/1.1 or HTTP/1.0";
-    const std::string target(head.target());
-    if (!target.starts_with('/')) return "the target does not begin with '/'";
-    const std::size_t mark = target.find_first_of("?#");
-    const auto path = percent_decoded(std::string_view(target).substr(0, mark));
-    if (!path) return "the target is not properly percent-encoded";
-    request_.path = *path;
-    if (mark != std::string::npos) request_.query = target.substr(mark + 1);
-    return nullptr;
   }
 
   bool admit() {
+    http_1_1_ = reader_.is_http_1_1();
+    last_ = !reader_.keeps_alive();
     std::uint64_t body_max = 0;
-    if (auto refusal = shared_->handler->admit(request_, body_max)) {
+    if (auto refusal = shared_->handler->admit(reader_.request(), body_max)) {
       // Its body, if there is one, is not worth reading: the connection ends.
-      if (!parser_->is_done()) refusal->close = true;
+      if (reader_.expects_body()) refusal->close = true;
       answer_at_once(std::move(*refusal));
       return false;
     }
-    if (const auto length = parser_->content_length(); length && *length > body_max)
-      return too_large(body_max);
-    body_max_ = body_max;
+    if (reader_.set_body_bytes_max(body_max) == RequestReader::Progress::fault)
+      return refuse_fault();
     state_ = State::body;
     since_ = Clock::now();
-    if (const std::string* expect = request_.header("expect")) {
-      if (*expect != "100-continue")
-        return refuse(417, "unsupported_expectation", "only 'Expect: 100-continue' is understood");
-      if (!parser_->is_done()) send("HTTP/1.1 100 Continue\r\n\r\n");
-    }
+    if (reader_.expects_body() && reader_.request().header("expect") != nullptr)
+      send("HTTP/1.1 100 Continue\r\n\r\n");
     return true;
   }
 
   void read_body() {
-    while (!parser_->is_done() && !in_.empty()) {
-      error_code error;
-      const std::size_t used = parser_->put(asio::buffer(in_), error);
-      in_.erase(0, used);
-      count_body(used);
-      if (body_bytes_ > 8 * body_max_ + read_bytes || parser_->get().body().size() > body_max_) {
-        too_large(body_max_);
-        return;
-      }
-      if (shared_->body_bytes > shared_->options.bodies_bytes_max) {
-        refuse(503, "engine_overloaded", "too many large requests at once");
-        return;
-      }
-      if (error == http::error::need_more) {
-        if (in_.size() > ahead_bytes_max)
-          refuse(400, "malformed_request", "a chunk's head is too long");
-        break;
-      }
-      if (error == http::error::body_limit) {
-        too_large(limits::http_media_body_bytes_max);
-        return;
-      }
-      if (error) {
-        refuse(400, "malformed_request", error.message());
-        return;
-      }
+    const RequestReader::Progress progress = reader_.read_body(in_);
+    shared_->body_bytes += reader_.body_bytes() - counted_;
+    counted_ = reader_.body_bytes();
+    if (progress == RequestReader::Progress::fault) {
+      refuse_fault();
+    } else if (shared_->body_bytes > shared_->options.bodies_bytes_max) {
+      refuse(503, "engine_overloaded", "too many large requests at once");
+    } else if (progress == RequestReader::Progress::whole) {
+      dispatch();
     }
-    if (state_ == State::body && parser_->is_done()) dispatch();
   }
 
-  void count_body(std::uint64_t bytes) {
-    body_bytes_ += bytes;
-    shared_->body_bytes += bytes;
-    counted_ += bytes;
-  }
   void release_body() {
     shared_->body_bytes -= counted_;
     counted_ = 0;
   }
 
   void dispatch() {
-    request_.body = std::move(parser_->get().body());
-    parser_.reset();
     release_body();
     begin_answering();
     asio::post(*shared_->workers,
@@ -399,27 +301,28 @@ class RealConnection final : public Connection,
     state_ = State::answering;
     ++shared_->active;
     // Shared by this connection and whoever answers.
-    exchange_ = std::make_shared<RealExchange>(shared_from_this(), std::move(request_));
+    exchange_ = std::make_shared<RealExchange>(shared_from_this(), std::move(reader_.request()));
+    reader_.reset();
   }
 
   void answer_at_once(HttpResponse response) {
-    parser_.reset();
     release_body();
     begin_answering();
     exchange_->respond(std::move(response));
   }
 
-  bool too_large(std::uint64_t limit) {
-    return refuse(413, "body_too_large",
-                  fmt::format("the body is larger than {} bytes, the limit here", limit));
+  bool refuse_fault() {
+    const RequestReader::Fault fault = reader_.fault();
+    return refuse(fault.status, fault.code, fault.message);
   }
 
   // Answers and ends the connection: after a malformed request nobody knows where the next one begins.
   bool refuse(int status, std::string_view code, std::string message) {
     if (status != 413 && status != 503) ++shared_->malformed;
-    if (request_.id.empty()) request_.id = random_id("req_");
+    HttpRequest& request = reader_.request();
+    if (request.id.empty()) request.id = random_id("req_");
     last_ = true;
-    HttpResponse response = shared_->handler->refusal(request_, status, code, std::move(message));
+    HttpResponse response = shared_->handler->refusal(request, status, code, std::move(message));
     response.close = true;
     in_.clear();
     answer_at_once(std::move(response));
@@ -485,12 +388,9 @@ class RealConnection final : public Connection,
   std::string out_;      // to be written next
   std::string sending_;  // being written
   Clock::time_point write_began_;
-  std::optional<http::request_parser<http::string_body>> parser_;
-  HttpRequest request_;
+  RequestReader reader_;
   std::shared_ptr<RealExchange> exchange_;  // shared with whoever answers
-  std::uint64_t body_max_ = 0;
-  std::uint64_t body_bytes_ = 0;
-  std::uint64_t counted_ = 0;  // of body_bytes_, in the sum of all
+  std::uint64_t counted_ = 0;               // of the body in hand, in the sum of all
   bool reading_ = false;
   bool ended_ = false;  // the client has closed its direction
   bool writing_ = false;

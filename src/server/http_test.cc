@@ -240,6 +240,38 @@ TEST_F(Http, NoticesThatTheClientIsGone) {
     }
 }
 
+// D2: bodies in chunks, however they arrive; a last chunk in pieces, too.
+TEST_F(Http, D2ReadsChunkedBodiesInPieces) {
+  start();
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const char* body :
+       {"0\r\n\r\n", "1\r\na\r\n02;ext=\"x\"\r\nbc\r\n000\r\nTrailer: 1\r\n\r\n"}) {
+    RawClient client(server_->port());
+    for (const char c : head + body) {
+      client.send({&c, 1});
+      // Long enough for one to be read alone now and then.
+      if (c == '\n' || c == '\r') std::this_thread::sleep_for(milliseconds(3));
+    }
+    const Received got = client.receive();
+    EXPECT_EQ(got.status, 200);
+    EXPECT_EQ(got.body, body[0] == '0' ? "/echo " : "/echo abc");
+  }
+  for (const char* body :
+       {"-1\r\n", "0x1\r\na\r\n", "10000000000000001\r\n", "\r\n", "g\r\n", "1 x\r\na\r\n0\r\n\r\n",
+        "1\na\r\n0\r\n\r\n", "1\r\nab\r\n0\r\n\r\n", "1\r\na\n0\r\n\r\n", "0\r\nA: \x01\r\n\r\n"}) {
+    RawClient client(server_->port());
+    client.send(head + body);
+    EXPECT_EQ(client.receive().status, 400) << body;
+    EXPECT_TRUE(client.closed(2000));
+  }
+  RawClient endless(server_->port());
+  endless.send(head + "1;" + std::string(300, 'a'));
+  EXPECT_EQ(endless.receive().status, 400);
+  RawClient large(server_->port());
+  large.send(head + "fffffffffffffff\r\n");
+  EXPECT_EQ(large.receive().status, 413);
+}
+
 // D8.
 TEST_F(Http, EndsConnectionsThatAreSlow) {
   start({.head_timeout = milliseconds(100),
