@@ -19,11 +19,11 @@ set -eu
 #   libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev  pictures (src/media)
 #   libedit-dev  line editing in the chat (src/cli/line_reader.cc)
 #   libtomlplusplus-dev                                    recipes (src/train/recipe.cc)
-#   libssl-dev                                             hashes of keys (src/server/keys.cc)
+#   libssl-dev libcurl4-openssl-dev                        hashes of keys, TLS, pictures by address (src/server)
 #   zlib1g-dev                                             zip members of .pth files (src/checkpoint)
 #   libgtest-dev libgmock-dev libbenchmark-dev             tests and benchmarks
 packages="build-essential cmake ninja-build pkg-config python3 ccache libhwy-dev libfmt-dev libspdlog-dev libcli11-dev
-libboost1.81-dev libutf8proc-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev libedit-dev zlib1g-dev libssl-dev
+libboost1.81-dev libutf8proc-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev libedit-dev zlib1g-dev libssl-dev libcurl4-openssl-dev
 libtomlplusplus-dev libgtest-dev
 libgmock-dev libbenchmark-dev"
 dev_packages="clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev lld-19 python3-venv"

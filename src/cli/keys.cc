@@ -18,6 +18,8 @@ struct Options {
   std::string subject;
   std::vector<std::string> scope;
   std::string expires;
+  std::int64_t requests_per_minute = 0;
+  std::int64_t concurrent = 0;
   std::string data;
   std::string api_key_file;
   bool json = false;
@@ -31,6 +33,11 @@ struct Options {
         option("scope", &O::scope,
                "add: what it may do: infer, or admin for metrics too; infer if not given"),
         option("expires", &O::expires, "add: how long it is valid, such as 90d, 12h or 30m"),
+        option("requests_per_minute", &O::requests_per_minute,
+               "add: how many questions it may ask in a minute; 0 for any number",
+               Range{0, 1'000'000}),
+        option("concurrent", &O::concurrent,
+               "add: how many of them at the same time; 0 for any number", Range{0, 1'000'000}),
         option("data", &O::data, "the server's directory; $XDG_DATA_HOME/herd if not given"),
         option("api_key_file", &O::api_key_file, "the file of keys; keys.json there if not given"),
         option("json", &O::json, "one JSON document on stdout"));
@@ -69,16 +76,22 @@ Result<std::int64_t> end_of(const std::string& said) {
 }
 
 json::object row_json(const server::KeyRow& row) {
-  return {
-      {"id", row.id},           {"name", row.name},       {"scopes", json::value_from(row.scopes)},
-      {"created", row.created}, {"expires", row.expires}, {"revoked", row.revoked}};
+  return {{"id", row.id},
+          {"name", row.name},
+          {"scopes", json::value_from(row.scopes)},
+          {"created", row.created},
+          {"expires", row.expires},
+          {"revoked", row.revoked},
+          {"requests_per_minute", row.limits.requests_per_minute},
+          {"concurrent", row.limits.concurrent}};
 }
 
 Result<void> add(server::Keys& keys, const Options& options) {
   HERD_TRY(const std::int64_t expires, end_of(options.expires));
   std::vector<std::string> scopes = options.scope;
   if (scopes.empty()) scopes = {"infer"};
-  HERD_TRY(const std::string key, keys.add(options.subject, scopes, expires));
+  HERD_TRY(const std::string key, keys.add(options.subject, scopes, expires,
+                                           {options.requests_per_minute, options.concurrent}));
   if (options.json) return print_json(json::object{{"key", key}, {"id", key.substr(3, 8)}});
   HERD_TRY_VOID(print(key + "\n"));
   fmt::print(stderr, "herd: this is the only time that the key is shown; its id is {}\n",
@@ -98,9 +111,13 @@ Result<void> list(server::Keys& keys, const Options& options) {
             ? "revoked " + date_of(row.revoked)
             : (row.expires != 0 && row.expires <= std::time(nullptr) ? "expired " : "until ") +
                   date_of(row.expires);
-    HERD_TRY_VOID(print(fmt::format("{}  {:<24} {:<12} made {}, {}\n", row.id, shown(row.name),
-                                    fmt::format("{}", fmt::join(row.scopes, ",")),
-                                    date_of(row.created), state)));
+    const server::KeyLimits& limits = row.limits;
+    HERD_TRY_VOID(print(fmt::format(
+        "{}  {:<24} {:<12} made {}, {}{}{}\n", row.id, shown(row.name),
+        fmt::format("{}", fmt::join(row.scopes, ",")), date_of(row.created), state,
+        limits.requests_per_minute > 0 ? fmt::format(", {} a minute", limits.requests_per_minute)
+                                       : "",
+        limits.concurrent > 0 ? fmt::format(", {} at a time", limits.concurrent) : "")));
   }
   return {};
 }

@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "engine/bundle.h"
 #include "engine/engine.h"
+#include "server/cors.h"
 #include "server/fingerprint.h"
 #include "server/http.h"
 #include "server/keys.h"
@@ -28,6 +29,9 @@ struct Options {
   std::string api_key_file;
   bool insecure_no_auth = false;
   std::vector<std::string> allow_host;
+  std::vector<std::string> cors_origin;
+  std::string tls_cert;
+  std::string tls_key;
   bool accept_unknown = false;
   std::int64_t max_batch = engine::EngineOptions{}.sequences;
   std::int64_t queue = engine::EngineOptions{}.queue;
@@ -51,6 +55,11 @@ struct Options {
         option("insecure_no_auth", &O::insecure_no_auth,
                "let everybody in who reaches the address, without keys"),
         option("allow_host", &O::allow_host, "a name that clients may call this server by"),
+        option("cors_origin", &O::cors_origin,
+               "an origin whose pages may ask, such as https://app.example"),
+        option("tls_cert", &O::tls_cert,
+               "serve HTTPS: the certificate and its chain, a file in PEM; SIGHUP reads it again"),
+        option("tls_key", &O::tls_key, "its private key, a file in PEM of mode 0600"),
         option("accept_unknown", &O::accept_unknown,
                "ignore members of requests that nobody knows, instead of refusing them"),
         option("max_batch", &O::max_batch, "answers written at the same time", Range{1, 4096}),
@@ -80,6 +89,7 @@ class EndSignals {
     ::sigemptyset(&set_);
     ::sigaddset(&set_, SIGTERM);
     ::sigaddset(&set_, SIGINT);
+    ::sigaddset(&set_, SIGHUP);  // read the certificate again
     ::pthread_sigmask(SIG_BLOCK, &set_, &before_);
   }
   EndSignals(const EndSignals&) = delete;
@@ -133,16 +143,25 @@ Result<void> run(const Options& options, server::Service& service, const EndSign
   HERD_TRY(const std::unique_ptr<server::HttpServer> http,
            server::HttpServer::start({.host = options.host,
                                       .port = static_cast<std::uint16_t>(options.port),
+                                      .tls_certificate = options.tls_cert,
+                                      .tls_key = options.tls_key,
                                       .io_threads = static_cast<int>(options.io_threads),
                                       .worker_threads = static_cast<int>(options.worker_threads)},
                                      router));
   service.http = http.get();
   const bool six = options.host.contains(':');
-  HERD_TRY_VOID(print(fmt::format("listening on http://{}{}{}:{}\n", six ? "[" : "", options.host,
-                                  six ? "]" : "", http->port())));
+  HERD_TRY_VOID(print(fmt::format("listening on {}://{}{}{}:{}\n",
+                                  options.tls_cert.empty() ? "http" : "https", six ? "[" : "",
+                                  options.host, six ? "]" : "", http->port())));
   std::fflush(stdout);
   int signal = 0;
-  while ((signal = signals.wait(std::chrono::milliseconds(250))) == 0) service.end_revoked();
+  while ((signal = signals.wait(std::chrono::milliseconds(250))) == 0 || signal == SIGHUP) {
+    service.end_revoked();
+    if (signal != SIGHUP) continue;
+    const Result<void> reloaded = http->reload_tls();
+    log(reloaded ? LogLevel::info : LogLevel::error, "SIGHUP: {}",
+        reloaded ? "the certificate has been read again" : to_string(reloaded.error()));
+  }
   signals.let_through();
   log(LogLevel::info, "ending: {} answers are being written, {} s for them",
       service.engine().state().running, options.drain_seconds);
@@ -184,6 +203,10 @@ Result<int> serve(Arguments arguments) {
     return fail_with_hint(Code::usage, "herd serve needs a model",
                           "herd serve cria\n      herd serve /path/to/model --port 8080\n      "
                           "herd serve cria --host 0.0.0.0   (after `herd keys add NAME`)");
+  if (options.tls_cert.empty() != options.tls_key.empty())
+    return fail(Code::usage, "--tls-cert and --tls-key belong together: give both, or none");
+  for (const std::string& origin : options.cors_origin)
+    HERD_TRY_VOID(server::check_cors_origin(origin));
   const EndSignals signals;  // before any thread is there
   HERD_TRY(const std::unique_ptr<server::Keys> keys, open_keys(options));
   HERD_TRY(const Opened opened, open_model(model));
@@ -202,7 +225,8 @@ Result<int> serve(Arguments arguments) {
        .version = HERD_VERSION,
        .accept_unknown = options.accept_unknown,
        .loopback = is_loopback(options.host),
-       .hosts = options.allow_host});
+       .hosts = options.allow_host,
+       .origins = options.cors_origin});
   HERD_TRY_VOID(run(options, service, signals));
   return 0;
 }

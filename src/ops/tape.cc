@@ -69,7 +69,7 @@ Tensor recompute(Context& ctx, const Tensor& x, const std::function<Tensor(const
   }
   ctx.tape = tape;
   tape->want(y);  // it holds parameters, whatever x is
-  tape->record(y, {y.data}, [&ctx, tape, x, y, call](const Tensor& dy) {
+  tape->record(y, {y.data}, [&ctx, tape, x, call](const Tensor& dy) {
     const Tensor dx = ctx.like(x);
     bool reached = false;
     {

@@ -39,6 +39,7 @@ class RealServer final : public HttpServer {
 
   Result<void> listen() {
     const HttpOptions& o = shared_->options;
+    HERD_TRY_VOID(reload_tls());
     error_code error;
     const auto address =
         asio::ip::make_address(o.host == "localhost" ? "127.0.0.1" : o.host, error);
@@ -77,6 +78,15 @@ class RealServer final : public HttpServer {
     state.active = shared_->active;
     state.body_bytes = shared_->body_bytes;
     return state;
+  }
+
+  Result<void> reload_tls() override {
+    const HttpOptions& o = shared_->options;
+    if (o.tls_certificate.empty() && o.tls_key.empty()) return {};
+    HERD_TRY(TlsContext tls, load_tls(o.tls_certificate, o.tls_key));
+    const std::lock_guard lock(shared_->mutex);
+    shared_->tls = std::move(tls);
+    return {};
   }
 
   bool drain(std::chrono::milliseconds grace) override {
@@ -136,6 +146,7 @@ class RealServer final : public HttpServer {
     const auto address = socket.remote_endpoint(error).address();
     if (error) return;
     const std::string peer = address.to_string();
+    TlsContext tls;
     {
       const std::lock_guard lock(shared_->mutex);
       const HttpOptions& o = shared_->options;
@@ -146,11 +157,14 @@ class RealServer final : public HttpServer {
         return;  // the socket closes
       }
       ++shared_->open;
+      tls = shared_->tls;
       ++shared_->by_address[peer];
     }
     socket.set_option(tcp::no_delay(true), error);
+    if (shared_->options.socket_send_bytes > 0)
+      socket.set_option(tcp::socket::send_buffer_size(shared_->options.socket_send_bytes), error);
     // Shared by the list, weakly, and by its own operations.
-    const auto connection = make_connection(std::move(socket), shared_, peer);
+    const auto connection = make_connection(std::move(socket), shared_, peer, tls);
     {
       const std::lock_guard lock(shared_->mutex);
       shared_->connections.push_back(connection);

@@ -33,7 +33,10 @@ struct HttpRequest {
   std::vector<Header> headers;
   std::string body;
   std::string peer;  // address of the other end
-  std::string key;   // the id of the API key it came with; set by HttpHandler::admit
+  // Set by HttpHandler::admit:
+  std::string key;                     // the id of the API key it came with
+  std::vector<Header> answer_headers;  // go out with its answer, whatever that is
+  std::shared_ptr<void> ticket;  // shared by copies; goes when nobody answers the request any more
 
   // The value of the header of this name (in lower case), or null. Names that must not repeat do not.
   [[nodiscard]] const std::string* header(std::string_view name) const;
@@ -79,8 +82,8 @@ class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
 
-  // A head has arrived. Gives an answer where the request ends here, or sets how large its body may be and leaves its
-  // name in `head.key`.
+  // A head has arrived. Gives an answer where the request ends here, or sets how large its body may be; fills in what
+  // HttpRequest says.
   virtual std::optional<HttpResponse> admit(HttpRequest& head, std::uint64_t& body_bytes_max) = 0;
 
   // A whole request. `exchange` is shared by the connection and whoever answers, until the answer is complete.
@@ -93,7 +96,9 @@ class HttpHandler {
 
 struct HttpOptions {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 8080;  // 0: any free one
+  std::uint16_t port = 8080;         // 0: any free one
+  std::string tls_certificate = {};  // files in PEM; both, or none for plain HTTP
+  std::string tls_key = {};
   int io_threads = 1;
   int worker_threads = 2;
   std::uint64_t connections_max = limits::http_connections_max;
@@ -104,6 +109,8 @@ struct HttpOptions {
   std::chrono::milliseconds idle_timeout{60'000};   // between requests
   std::chrono::milliseconds write_timeout{30'000};  // without the client taking anything
   std::chrono::milliseconds keepalive{15'000};
+  int socket_send_bytes =
+      0;  // what the system may hold for a client that is slow; 0 for its own choice
   std::chrono::milliseconds tick{250};  // how exactly the times are kept
 };
 
@@ -121,7 +128,7 @@ struct HttpState {
 class HttpServer {
  public:
   // Listens and serves until drain() or the destructor. `handler` must outlive it. Fails with address_in_use, or
-  // io_failed where the address cannot be listened on at all.
+  // io_failed where the address cannot be listened on at all, and as load_tls() does.
   static Result<std::unique_ptr<HttpServer>> start(const HttpOptions& options,
                                                    HttpHandler& handler);
   HttpServer() = default;
@@ -131,6 +138,10 @@ class HttpServer {
 
   [[nodiscard]] virtual std::uint16_t port() const = 0;
   [[nodiscard]] virtual HttpState state() const = 0;
+
+  // Reads the certificate and its key again, for connections from now on; where that fails, the old ones stay. Nothing
+  // where there is no TLS.
+  virtual Result<void> reload_tls() = 0;
 
   // Accepts nobody any more and lets the answers that have begun come to their end: true when all did within `grace`.
   virtual bool drain(std::chrono::milliseconds grace) = 0;

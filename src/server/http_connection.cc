@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/asio/ssl/stream.hpp>
 
 #include "server/random_id.h"
 #include "server/request_reader.h"
@@ -80,9 +80,11 @@ class RealConnection final : public Connection,
                              public std::enable_shared_from_this<RealConnection> {
  public:
   // `shared` is shared by the server and all of its connections.
-  RealConnection(tcp::socket socket, std::shared_ptr<Shared> shared, std::string peer)
+  RealConnection(tcp::socket socket, std::shared_ptr<Shared> shared, std::string peer,
+                 const TlsContext& tls)
       : socket_(std::move(socket)), shared_(std::move(shared)), peer_(std::move(peer)) {
     since_ = Clock::now();
+    if (tls) tls_ = std::make_unique<TlsStream>(socket_, *tls);
   }
   RealConnection(const RealConnection&) = delete;
   RealConnection& operator=(const RealConnection&) = delete;
@@ -95,7 +97,7 @@ class RealConnection final : public Connection,
   }
 
   void start() override {
-    on_strand([self = shared_from_this()] { self->read(); });
+    on_strand([self = shared_from_this()] { self->tls_ ? self->shake_hands() : self->read(); });
   }
 
   template <typename Work>
@@ -154,6 +156,8 @@ class RealConnection final : public Connection,
         fmt::format("HTTP/1.1 {} {}\r\nx-request-id: {}\r\nrequest-id: {}\r\nconnection: {}\r\n",
                     response.status, reason_of(response.status), request.id, request.id,
                     last_ ? "close" : "keep-alive");
+    for (const Header& header : request.answer_headers)
+      head += fmt::format("{}: {}\r\n", header.name, header.value);
     for (const Header& header : response.headers)
       head += fmt::format("{}: {}\r\n", header.name, header.value);
     if (chunked) head += "transfer-encoding: chunked\r\n";
@@ -199,14 +203,32 @@ class RealConnection final : public Connection,
   [[nodiscard]] const std::shared_ptr<Shared>& shared() const { return shared_; }  // shared by all
 
  private:
+  // Must be done within the time of a head.
+  void shake_hands() {
+    state_ = State::head;
+    tls_->async_handshake(asio::ssl::stream_base::server,
+                          [self = shared_from_this()](error_code error) {
+                            if (self->state_ == State::closed) return;
+                            // No answer to what is no TLS: nobody there would understand it.
+                            if (error || self->state_ != State::head) return self->close_now();
+                            self->state_ = State::idle;
+                            self->since_ = Clock::now();
+                            self->shaken_ = true;
+                            self->read();
+                          });
+  }
+
   void read() {
     if (reading_ || ended_ || state_ == State::closed) return;
     reading_ = true;
-    socket_.async_read_some(asio::buffer(chunk_),
-                            [self = shared_from_this()](error_code error, std::size_t bytes) {
-                              self->reading_ = false;
-                              self->took(error, bytes);
-                            });
+    auto handler = [self = shared_from_this()](error_code error, std::size_t bytes) {
+      self->reading_ = false;
+      self->took(error, bytes);
+    };
+    if (tls_)
+      tls_->async_read_some(asio::buffer(chunk_), std::move(handler));
+    else
+      socket_.async_read_some(asio::buffer(chunk_), std::move(handler));
   }
 
   void took(error_code error, std::size_t bytes) {
@@ -331,6 +353,7 @@ class RealConnection final : public Connection,
 
   void give_up(std::string message) {
     ++shared_->timeouts;
+    if (tls_ && !shaken_) return close_now();
     refuse(408, "request_timeout", std::move(message));
   }
 
@@ -356,29 +379,41 @@ class RealConnection final : public Connection,
 
   // Piece by piece, so that a slow client that does take something is not taken for one that takes nothing.
   void write_some(std::size_t from) {
-    socket_.async_write_some(
-        asio::buffer(sending_.data() + from, sending_.size() - from),
-        [self = shared_from_this(), from](error_code error, std::size_t bytes) {
-          if (error) return self->close_now();
-          self->write_began_ = Clock::now();
-          if (from + bytes < self->sending_.size()) return self->write_some(from + bytes);
-          self->writing_ = false;
-          if (self->sending_.capacity() > 64 * 1024) self->sending_ = {};
-          self->flush();
-        });
+    auto handler = [self = shared_from_this(), from](error_code error, std::size_t bytes) {
+      if (error) return self->close_now();
+      self->write_began_ = Clock::now();
+      if (from + bytes < self->sending_.size()) return self->write_some(from + bytes);
+      self->writing_ = false;
+      if (self->sending_.capacity() > 64 * 1024) self->sending_ = {};
+      self->flush();
+    };
+    const auto rest = asio::buffer(sending_.data() + from, sending_.size() - from);
+    if (tls_)
+      tls_->async_write_some(rest, std::move(handler));
+    else
+      socket_.async_write_some(rest, std::move(handler));
   }
 
   // The last answer is out. The client may still be sending: a close now would reach it before the answer.
   void finish_writing() {
     ending_ = false;
+    since_ = Clock::now();
+    if (tls_) {
+      // Says that this is the end, so that nobody takes it for a connection that was cut, and waits for the same word.
+      tls_->async_shutdown([self = shared_from_this()](error_code) { self->close_now(); });
+      return;
+    }
     if (ended_) return close_now();
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
-    since_ = Clock::now();
     read();
   }
 
+  using TlsStream = asio::ssl::stream<tcp::socket&>;
+
   tcp::socket socket_;
+  std::unique_ptr<TlsStream> tls_;  // over socket_; null for plain HTTP
+  bool shaken_ = false;             // ... and its handshake is done
   std::shared_ptr<Shared> shared_;  // shared with the server and all other connections
   std::string peer_;
   State state_ = State::idle;
@@ -478,9 +513,10 @@ void RealExchange::keep_alive(Clock::time_point now) {
 
 // Shared: see the header.
 std::shared_ptr<Connection> make_connection(tcp::socket socket, std::shared_ptr<Shared> shared,
-                                            std::string peer) {
+                                            std::string peer, const TlsContext& tls) {
   // Shared by its own operations and its exchanges.
-  return std::make_shared<RealConnection>(std::move(socket), std::move(shared), std::move(peer));
+  return std::make_shared<RealConnection>(std::move(socket), std::move(shared), std::move(peer),
+                                          tls);
 }
 
 }  // namespace herd::server

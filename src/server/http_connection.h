@@ -13,6 +13,7 @@
 #include <string>
 
 #include "server/http.h"
+#include "server/tls.h"
 
 namespace herd::server {
 
@@ -31,6 +32,7 @@ struct Shared {
   HttpOptions options;
   HttpHandler* handler = nullptr;
   boost::asio::thread_pool* workers = nullptr;
+  TlsContext tls;  // null for plain HTTP; under `mutex`
   std::atomic<bool> draining = false;
   std::atomic<std::uint64_t> accepted = 0, refused = 0, timeouts = 0, malformed = 0, active = 0,
                              body_bytes = 0;
@@ -43,8 +45,9 @@ struct Shared {
 };
 
 // The connection is shared by its operations and its exchanges, `shared` by the server and all connections. It is
-// counted in shared->open and by_address already, and takes itself off at its end.
+// counted in shared->open and by_address already, and takes itself off at its end. `tls` is null for plain HTTP.
 std::shared_ptr<Connection> make_connection(boost::asio::ip::tcp::socket socket,
-                                            std::shared_ptr<Shared> shared, std::string peer);
+                                            std::shared_ptr<Shared> shared, std::string peer,
+                                            const TlsContext& tls);
 
 }  // namespace herd::server

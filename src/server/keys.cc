@@ -112,7 +112,9 @@ Result<void> Keys::read() {
                .scopes = {},
                .created = number_of(entry, "created"),
                .expires = number_of(entry, "expires"),
-               .revoked = number_of(entry, "revoked")};
+               .revoked = number_of(entry, "revoked"),
+               .limits = {.requests_per_minute = number_of(entry, "requests_per_minute"),
+                          .concurrent = number_of(entry, "concurrent")}};
     if (const json::value* scopes = find(entry, "scopes"); scopes != nullptr && scopes->is_array())
       for (const json::value& scope : scopes->get_array())
         if (scope.is_string()) row.scopes.emplace_back(scope.get_string().c_str());
@@ -136,7 +138,9 @@ Result<void> Keys::write(const std::vector<KeyRow>& rows) {
                     {"scopes", json::value_from(row.scopes)},
                     {"created", row.created},
                     {"expires", row.expires},
-                    {"revoked", row.revoked}});
+                    {"revoked", row.revoked},
+                    {"requests_per_minute", row.limits.requests_per_minute},
+                    {"concurrent", row.limits.concurrent}});
   std::error_code error;
   fs::create_directories(path_.parent_path(), error);
   const mode_t before = ::umask(077);
@@ -168,7 +172,7 @@ const KeyRow* Keys::row_of_id(std::string_view id) const {
 }
 
 Result<std::string> Keys::add(std::string name, std::vector<std::string> scopes,
-                              std::int64_t expires) {
+                              std::int64_t expires, KeyLimits key_limits) {
   const std::lock_guard lock(mutex_);
   for (const std::string& scope : scopes)
     if (scope == "none" || std::ranges::find(scope_names, scope) == scope_names.end())
@@ -191,7 +195,8 @@ Result<std::string> Keys::add(std::string name, std::vector<std::string> scopes,
                   .scopes = std::move(scopes),
                   .created = now(),
                   .expires = expires,
-                  .revoked = 0});
+                  .revoked = 0,
+                  .limits = key_limits});
   HERD_TRY_VOID(write(rows));
   return fmt::format("hk_{}_{}", id, secret);
 }
@@ -237,7 +242,7 @@ Keys::Verdict Keys::check(std::string_view key, Scope wanted) {
   const bool may = wanted == Scope::none ||
                    std::ranges::find(row->scopes, name_of(wanted)) != row->scopes.end() ||
                    std::ranges::find(row->scopes, name_of(Scope::admin)) != row->scopes.end();
-  return {.valid = true, .expired = false, .may = may, .id = row->id};
+  return {.valid = true, .expired = false, .may = may, .id = row->id, .limits = row->limits};
 }
 
 bool Keys::still_valid(std::string_view id) {

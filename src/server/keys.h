@@ -22,6 +22,12 @@ namespace herd::server {
 enum class Scope : std::uint8_t { none, infer, admin };
 std::string_view name_of(Scope scope);
 
+// What one key may ask for; 0 for as much as it likes.
+struct KeyLimits {
+  std::int64_t requests_per_minute = 0;
+  std::int64_t concurrent = 0;  // requests being answered at the same time
+};
+
 struct KeyRow {
   std::string id;
   std::string name;  // what its owner calls it
@@ -30,6 +36,7 @@ struct KeyRow {
   std::int64_t created = 0;  // seconds since 1970, as all here
   std::int64_t expires = 0;  // 0: never
   std::int64_t revoked = 0;  // 0: not
+  KeyLimits limits = {};
 };
 
 class Keys {
@@ -44,7 +51,8 @@ class Keys {
 
   // Makes a key and gives it whole: it cannot be had again. Fails with out_of_range for a scope that is not known or
   // one key too many, with locked while another process writes.
-  Result<std::string> add(std::string name, std::vector<std::string> scopes, std::int64_t expires);
+  Result<std::string> add(std::string name, std::vector<std::string> scopes, std::int64_t expires,
+                          KeyLimits limits = {});
   // Fails with missing_input when no key has this id.
   Result<void> revoke(std::string_view id);
   [[nodiscard]] std::vector<KeyRow> list();
@@ -57,6 +65,7 @@ class Keys {
     bool expired = false;  // was valid once
     bool may = false;      // has the scope
     std::string id = {};   // where valid
+    KeyLimits limits = {};
   };
   // Takes the same time for a wrong secret and for an id that nobody has.
   [[nodiscard]] Verdict check(std::string_view key, Scope wanted);

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "server/cors.h"
 
 namespace herd::server {
 namespace {
@@ -91,6 +93,7 @@ std::optional<HttpResponse> Router::admit(HttpRequest& head, std::uint64_t& body
     return error_response(error, surface, head.id);
   };
   if (const auto origin = check_origin(head); !origin) return answer(origin.error());
+  if (is_preflight(head)) return preflight_answer(head);
   bool path_known = false;
   const Route* route = find_route(head.method, head.path, path_known);
   if (route == nullptr) {
@@ -113,7 +116,7 @@ std::optional<HttpResponse> Router::admit(HttpRequest& head, std::uint64_t& body
   return std::nullopt;
 }
 
-ApiResult<> Router::check_origin(const HttpRequest& head) const {
+ApiResult<> Router::check_origin(HttpRequest& head) const {
   const ServiceOptions& options = service_.options();
   const std::string* host = head.header("host");
   const std::string_view name = host == nullptr ? std::string_view() : host_of(*host);
@@ -123,15 +126,21 @@ ApiResult<> Router::check_origin(const HttpRequest& head) const {
     return refuse(
         421, "wrong_host",
         fmt::format("this server is not called {}; --allow-host names it so", shown(name)));
+  const std::string* origin = head.header("origin");
+  if (origin != nullptr && std::ranges::find(options.origins, *origin) != options.origins.end()) {
+    head.answer_headers = cors_headers(*origin);
+    return {};
+  }
   const std::string* site = head.header("sec-fetch-site");
   if (site != nullptr && *site != "same-origin" && *site != "none" && head.method != "GET" &&
       head.method != "HEAD")
     return refuse(403, "cross_site", "requests from other sites' pages are not taken");
-  const std::string* origin = head.header("origin");
   if (origin != nullptr && host != nullptr && *origin != "http://" + *host &&
       *origin != "https://" + *host)
     return refuse(403, "cross_site",
-                  fmt::format("requests from pages of {} are not taken", shown(*origin)));
+                  fmt::format("requests from pages of {} are not taken; --cors-origin names those "
+                              "that are",
+                              shown(*origin)));
   return {};
 }
 
@@ -160,7 +169,28 @@ ApiResult<> Router::check_key(HttpRequest& head, Scope scope) {
     return refuse(403, "insufficient_scope",
                   fmt::format("the API key has not the scope '{}'", name_of(scope)));
   head.key = verdict.id;
-  return {};
+  return head.method == "POST" ? check_traffic(head, verdict.limits) : ApiResult<>();
+}
+
+ApiResult<> Router::check_traffic(HttpRequest& head, const KeyLimits& limits) {
+  Traffic::Verdict verdict = traffic_.take(head.key, limits, std::chrono::steady_clock::now());
+  head.ticket = std::move(verdict.ticket);
+  if (limits.requests_per_minute > 0) {
+    head.answer_headers.push_back(
+        {"x-ratelimit-limit-requests", std::to_string(limits.requests_per_minute)});
+    head.answer_headers.push_back(
+        {"x-ratelimit-remaining-requests", std::to_string(verdict.remaining)});
+    head.answer_headers.push_back(
+        {"x-ratelimit-reset-requests", fmt::format("{:.0f}s", std::ceil(verdict.reset_s))});
+  }
+  if (verdict.admitted) return {};
+  return std::unexpected(ApiError{
+      429, "rate_limit_exceeded",
+      verdict.too_many_at_once
+          ? fmt::format("this key may ask {} at a time, and they are being answered",
+                        limits.concurrent)
+          : fmt::format("this key may ask {} times in a minute", limits.requests_per_minute),
+      "", verdict.retry_after_s});
 }
 
 bool Router::is_guessing(const std::string& peer) {

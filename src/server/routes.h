@@ -8,6 +8,7 @@
 
 #include "server/endpoints.h"
 #include "server/keys.h"
+#include "server/traffic.h"
 
 namespace herd::server {
 
@@ -33,12 +34,16 @@ class Router final : public HttpHandler {
                        std::string message) override;
 
  private:
-  [[nodiscard]] ApiResult<> check_origin(const HttpRequest& head) const;
+  // Leaves the headers of CORS in `head`.
+  [[nodiscard]] ApiResult<> check_origin(HttpRequest& head) const;
   ApiResult<> check_key(HttpRequest& head, Scope scope);
+  // The key's limits: leaves ticket and headers in `head`.
+  ApiResult<> check_traffic(HttpRequest& head, const KeyLimits& limits);
   // Counts a wrong key from this address; true beyond what is tolerated.
   bool is_guessing(const std::string& peer);
 
   Service& service_;
+  Traffic traffic_;
   struct Guesses {
     std::uint64_t failed = 0;
     std::chrono::steady_clock::time_point since;

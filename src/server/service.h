@@ -17,14 +17,15 @@
 namespace herd::server {
 
 struct ServiceOptions {
-  std::string model_id;      // what clients call the model
-  std::int64_t created = 0;  // seconds since 1970, of the model's file
-  std::string fingerprint;   // names weights, build and kernels
-  std::string version;
+  std::string model_id = {};     // what clients call the model
+  std::int64_t created = 0;      // seconds since 1970, of the model's file
+  std::string fingerprint = {};  // names weights, build and kernels
+  std::string version = {};
   bool accept_unknown = false;  // members of requests that nobody knows are ignored, not refused
   bool loopback = true;         // listens on this machine alone: Host must name it
-  std::vector<std::string>
-      hosts;  // names that Host may have besides; empty: all, where not loopback
+  // Names that Host may have besides; empty: all, where not loopback.
+  std::vector<std::string> hosts = {};
+  std::vector<std::string> origins = {};  // whose pages may ask; check_cors_origin() has seen them
 };
 
 class Answers;

@@ -66,7 +66,7 @@ class Loaded {
 class Served {
  public:
   explicit Served(engine::EngineOptions options = {.context = 2048}, Keys* keys = nullptr,
-                  ServiceOptions service_options = {}) {
+                  ServiceOptions service_options = {}, HttpOptions http_options = {}) {
     Loaded& cria = Loaded::cria();
     engine_ = std::move(
         engine::Engine::create(cria.model->model(), cria.bundle->tokenizer, cria.pool, options)
@@ -77,8 +77,9 @@ class Served {
     service_options.version = "0";
     service_ = std::make_unique<Service>(*cria.bundle, *engine_, keys, service_options);
     router_ = std::make_unique<Router>(*service_);
-    http_ = std::move(
-        HttpServer::start({.port = 0, .tick = std::chrono::milliseconds(20)}, *router_).value());
+    http_options.port = 0;
+    http_options.tick = std::chrono::milliseconds(20);
+    http_ = std::move(HttpServer::start(http_options, *router_).value());
     service_->http = http_.get();
   }
   Served(const Served&) = delete;
