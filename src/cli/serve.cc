@@ -30,6 +30,7 @@ struct Options {
   bool insecure_no_auth = false;
   std::vector<std::string> allow_host;
   std::vector<std::string> cors_origin;
+  std::vector<std::string> allow_media_host;
   std::string tls_cert;
   std::string tls_key;
   bool accept_unknown = false;
@@ -57,6 +58,8 @@ struct Options {
         option("allow_host", &O::allow_host, "a name that clients may call this server by"),
         option("cors_origin", &O::cors_origin,
                "an origin whose pages may ask, such as https://app.example"),
+        option("allow_media_host", &O::allow_media_host,
+               "a host, such as images.example.org, that pictures may be fetched from by https"),
         option("tls_cert", &O::tls_cert,
                "serve HTTPS: the certificate and its chain, a file in PEM; SIGHUP reads it again"),
         option("tls_key", &O::tls_key, "its private key, a file in PEM of mode 0600"),
@@ -205,6 +208,8 @@ Result<int> serve(Arguments arguments) {
                           "herd serve cria --host 0.0.0.0   (after `herd keys add NAME`)");
   if (options.tls_cert.empty() != options.tls_key.empty())
     return fail(Code::usage, "--tls-cert and --tls-key belong together: give both, or none");
+  for (const std::string& host : options.allow_media_host)
+    HERD_TRY_VOID(server::check_media_host(host));
   for (const std::string& origin : options.cors_origin)
     HERD_TRY_VOID(server::check_cors_origin(origin));
   const EndSignals signals;  // before any thread is there
@@ -226,6 +231,10 @@ Result<int> serve(Arguments arguments) {
        .accept_unknown = options.accept_unknown,
        .loopback = is_loopback(options.host),
        .hosts = options.allow_host,
+       // One worker at least stays free of what other hosts do.
+       .pictures = {.hosts = options.allow_media_host,
+                    .at_once =
+                        static_cast<int>(std::max<std::int64_t>(1, options.worker_threads - 1))},
        .origins = options.cors_origin});
   HERD_TRY_VOID(run(options, service, signals));
   return 0;

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "server/conversation_reader.h"
 #include "server/data_url.h"
+#include "server/picture_fetch.h"
 
 namespace herd::server {
 namespace {
@@ -147,7 +148,7 @@ class Reader {
     ApiResult<std::vector<std::byte>> bytes;
     if (*type == "url") {
       inner.require("url");
-      bytes = decode_data_url(inner.text("url").value_or(""), inner.path("url"));
+      bytes = picture_bytes(inner.text("url").value_or(""), inner.path("url"), problem_.pictures);
     } else {
       inner.require("data");
       inner.require("media_type");

@@ -5,6 +5,7 @@
 #include "server/chat_sinks.h"
 #include "server/endpoints.h"
 #include "server/generation_options.h"
+#include "server/request_body.h"
 
 namespace herd::server {
 namespace {
@@ -172,15 +173,11 @@ void read_logprobs(Fields& fields, engine::GenerateOptions& options) {
 }
 
 ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
-  HERD_TRY(const json::object body, parse_body(http.body));
-  Problem problem;
-  problem.accept_unknown = service.options().accept_unknown;
-  Fields fields(body, "", problem);
-  fields.require("model");
+  RequestBody body(service, http, RequestBody::Model::required);
+  Problem& problem = body.problem;
+  Fields& fields = body.fields;
   fields.require("messages");
-  const auto model = fields.text("model", 256);
   if (problem) return problem.error();
-  HERD_TRY_VOID(service.check_model(*model));
 
   Asked asked;
   ChatShape& shape = asked.shape;

@@ -10,6 +10,7 @@
 #include "server/endpoints.h"
 #include "server/generation_options.h"
 #include "server/random_id.h"
+#include "server/request_body.h"
 #include "server/sse.h"
 #include "text/utf8.h"
 
@@ -301,14 +302,10 @@ struct Asked {
 };
 
 ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
-  HERD_TRY(const json::object body, parse_body(http.body));
-  Problem problem;
-  problem.accept_unknown = service.options().accept_unknown;
-  Fields fields(body, "", problem);
-  fields.require("model");
-  const auto model = fields.text("model", 256);
+  RequestBody body(service, http, RequestBody::Model::required);
+  Problem& problem = body.problem;
+  Fields& fields = body.fields;
   if (problem) return problem.error();
-  HERD_TRY_VOID(service.check_model(*model));
 
   Asked asked;
   Shape& shape = asked.shape;

@@ -1,48 +1,38 @@
 #include "server/api_error.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "text/utf8.h"
 
 namespace herd::server {
 namespace {
 
-// The kind of error that each surface calls a status.
-std::string_view openai_type(const ApiError& error) {
-  switch (error.status) {
-    case 401:
-      return "authentication_error";
-    case 403:
-      return "permission_error";
-    case 404:
-      return "not_found_error";
-    case 429:
-      return "rate_limit_error";
-    default:
-      return error.status >= 500 ? "server_error" : "invalid_request_error";
-  }
-}
+// The kind of error that each surface calls a status; statuses that are not here are the client's mistake below 500 and
+// the server's above.
+struct TypeRow {
+  int status;
+  std::string_view openai;
+  std::string_view anthropic;
+};
+constexpr TypeRow type_rows[] = {
+    {401, "authentication_error", "authentication_error"},
+    {403, "permission_error", "permission_error"},
+    {404, "not_found_error", "not_found_error"},
+    {408, "invalid_request_error", "timeout_error"},
+    {413, "invalid_request_error", "request_too_large"},
+    {429, "rate_limit_error", "rate_limit_error"},
+    {503, "server_error", "overloaded_error"},
+    {529, "server_error", "overloaded_error"},
+};
+constexpr TypeRow of_client{400, "invalid_request_error", "invalid_request_error"};
+constexpr TypeRow of_server{500, "server_error", "api_error"};
 
-std::string_view anthropic_type(const ApiError& error) {
-  switch (error.status) {
-    case 401:
-      return "authentication_error";
-    case 403:
-      return "permission_error";
-    case 404:
-      return "not_found_error";
-    case 408:
-      return "timeout_error";
-    case 413:
-      return "request_too_large";
-    case 429:
-      return "rate_limit_error";
-    case 503:
-    case 529:
-      return "overloaded_error";
-    default:
-      return error.status >= 500 ? "api_error" : "invalid_request_error";
-  }
+std::string_view type_of(int status, Surface surface) {
+  const auto* row = std::ranges::find(type_rows, status, &TypeRow::status);
+  const TypeRow& found = row != std::end(type_rows) ? *row : status >= 500 ? of_server : of_client;
+  return surface == Surface::openai ? found.openai : found.anthropic;
 }
 
 int status_of(Code code) {
@@ -99,11 +89,13 @@ json::object error_body(const ApiError& error, Surface surface, std::string_view
     const std::string message =
         error.param.empty() ? text : fmt::format("{}: {}", error.param, text);
     return {{"type", "error"},
-            {"error", {{"type", anthropic_type(error)}, {"message", message}}},
+            {"error", {{"type", type_of(error.status, surface)}, {"message", message}}},
             {"request_id", request_id}};
   }
-  json::object inner{
-      {"message", text}, {"type", openai_type(error)}, {"param", nullptr}, {"code", error.code}};
+  json::object inner{{"message", text},
+                     {"type", type_of(error.status, surface)},
+                     {"param", nullptr},
+                     {"code", error.code}};
   if (!error.param.empty()) inner["param"] = error.param;
   return {{"error", std::move(inner)}};
 }

@@ -5,6 +5,7 @@
 #include "server/endpoints.h"
 #include "server/generation_options.h"
 #include "server/random_id.h"
+#include "server/request_body.h"
 #include "server/sse.h"
 #include "text/tool_call_stream.h"
 
@@ -255,17 +256,13 @@ std::string take_prefill(ReadConversation& read, Problem& problem) {
 }
 
 ApiResult<Asked> read_request(const Service& service, const HttpRequest& http, bool count_only) {
-  HERD_TRY(const json::object body, parse_body(http.body));
-  Problem problem;
-  problem.accept_unknown = service.options().accept_unknown;
-  Fields fields(body, "", problem);
-  fields.require("model");
+  RequestBody body(service, http, RequestBody::Model::required);
+  Problem& problem = body.problem;
+  Fields& fields = body.fields;
   fields.require("messages");
   if (!count_only) fields.require("max_tokens");
-  const auto model = fields.text("model", 256);
   const auto wanted = fields.integer("max_tokens", 1, 1ll << 40);
   if (problem) return problem.error();
-  HERD_TRY_VOID(service.check_model(*model));
 
   Asked asked;
   Shape& shape = asked.shape;

@@ -5,6 +5,7 @@
 #include "server/endpoints.h"
 #include "server/generation_options.h"
 #include "server/metrics.h"
+#include "server/request_body.h"
 #include "text/utf8.h"
 
 namespace herd::server {
@@ -32,11 +33,6 @@ ReadConversation read_conversation(Fields& fields) {
   return read;
 }
 
-ApiResult<> check_model_of(Fields& fields, const Service& service) {
-  const auto model = fields.text("model", 256);
-  return model ? service.check_model(*model) : ApiResult<>();
-}
-
 json::array ids_json(std::span<const std::int32_t> ids) {
   json::array out;
   for (const std::int32_t id : ids) out.push_back(id);
@@ -44,11 +40,10 @@ json::array ids_json(std::span<const std::int32_t> ids) {
 }
 
 ApiResult<json::object> tokens_of(const Service& service, const HttpRequest& http) {
-  HERD_TRY(const json::object body, parse_body(http.body));
-  Problem problem;
-  problem.accept_unknown = service.options().accept_unknown;
-  Fields fields(body, "", problem);
-  HERD_TRY_VOID(check_model_of(fields, service));
+  RequestBody body(service, http, RequestBody::Model::optional);
+  Problem& problem = body.problem;
+  Fields& fields = body.fields;
+  if (problem) return problem.error();
   // "content" is llama.cpp's word, "prompt" vLLM's.
   const auto content = fields.text("content");
   const auto prompt = fields.text("prompt");
@@ -87,11 +82,10 @@ ApiResult<json::object> tokens_of(const Service& service, const HttpRequest& htt
 }
 
 ApiResult<json::object> text_of_tokens(const Service& service, const HttpRequest& http) {
-  HERD_TRY(const json::object body, parse_body(http.body));
-  Problem problem;
-  problem.accept_unknown = service.options().accept_unknown;
-  Fields fields(body, "", problem);
-  HERD_TRY_VOID(check_model_of(fields, service));
+  RequestBody body(service, http, RequestBody::Model::optional);
+  Problem& problem = body.problem;
+  Fields& fields = body.fields;
+  if (problem) return problem.error();
   fields.require("tokens");
   const json::array* tokens = fields.array("tokens");
   fields.done();
@@ -113,11 +107,10 @@ ApiResult<json::object> text_of_tokens(const Service& service, const HttpRequest
 }
 
 ApiResult<json::object> prompt_of(const Service& service, const HttpRequest& http) {
-  HERD_TRY(const json::object body, parse_body(http.body));
-  Problem problem;
-  problem.accept_unknown = service.options().accept_unknown;
-  Fields fields(body, "", problem);
-  HERD_TRY_VOID(check_model_of(fields, service));
+  RequestBody body(service, http, RequestBody::Model::optional);
+  Problem& problem = body.problem;
+  Fields& fields = body.fields;
+  if (problem) return problem.error();
   fields.require("messages");
   const ReadConversation read = read_conversation(fields);
   fields.done();

@@ -5,7 +5,7 @@
 
 #include "base/limits.h"
 #include "media/decode.h"
-#include "server/data_url.h"
+#include "server/picture_fetch.h"
 
 namespace herd::server {
 namespace {
@@ -151,7 +151,7 @@ class OpenAiReader {
     const auto detail = inner.word("detail", {"auto", "low", "high"});
     inner.done();
     if (!url || problem_) return;
-    auto bytes = decode_data_url(*url, inner.path("url"));
+    auto bytes = picture_bytes(*url, inner.path("url"), problem_.pictures);
     if (!bytes) return problem_.set(std::move(bytes).error());
     add_picture(out_, std::move(*bytes), detail == "low", inner.path("url"), problem_);
     message.parts.push_back({ContentPart::Kind::image, std::to_string(out_.images.size() - 1)});

@@ -11,8 +11,8 @@
 
 namespace herd::server {
 
-// Whether `origin` is what a browser sends, "https://app.example" or "http://localhost:3000": scheme, host in lower case
-// and a port that is not the scheme's own. Fails with usage.
+// Whether `origin` is what a browser sends, "https://app.example" or "http://localhost:3000": scheme, host in lower
+// case and a port that is not the scheme's own. Fails with usage.
 Result<void> check_cors_origin(std::string_view origin);
 
 bool is_preflight(const HttpRequest& head);

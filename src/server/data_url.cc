@@ -53,7 +53,7 @@ ApiResult<std::vector<std::byte>> decode_data_url(std::string_view url, std::str
   if (url.starts_with("http://") || url.starts_with("https://"))
     return refuse(400, "url_fetch_disabled",
                   "this server opens no addresses; send the picture itself as a data: URL, "
-                  "\"data:image/png;base64,…\"",
+                  "\"data:image/png;base64,…\" (its operator may set --allow-media-host)",
                   std::string(param));
   const std::size_t comma = url.find(',');
   if (!url.starts_with("data:") || comma == std::string_view::npos || comma > 256 ||

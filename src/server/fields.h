@@ -18,6 +18,8 @@
 
 namespace herd::server {
 
+class PictureFetcher;
+
 // What is wrong with a request, once something is; and which of its members do nothing.
 class Problem {
  public:
@@ -33,6 +35,8 @@ class Problem {
   std::vector<std::string> ignored;
   // Unknown members are ignored too, instead of refused.
   bool accept_unknown = false;
+  // Fetches pictures by address; null where nobody does.
+  const PictureFetcher* pictures = nullptr;
 
  private:
   std::optional<ApiError> error_;

@@ -13,6 +13,7 @@
 #include "server/conversation_reader.h"
 #include "server/http.h"
 #include "server/keys.h"
+#include "server/picture_fetch.h"
 
 namespace herd::server {
 
@@ -25,6 +26,7 @@ struct ServiceOptions {
   bool loopback = true;         // listens on this machine alone: Host must name it
   // Names that Host may have besides; empty: all, where not loopback.
   std::vector<std::string> hosts = {};
+  FetchOptions pictures = {};             // by address: off unless hosts are named
   std::vector<std::string> origins = {};  // whose pages may ask; check_cors_origin() has seen them
 };
 
@@ -34,12 +36,17 @@ class Service {
  public:
   // All must outlive it; `keys` may be null: then everybody may enter.
   Service(const engine::Bundle& bundle, engine::Engine& engine, Keys* keys, ServiceOptions options)
-      : bundle_(bundle), engine_(engine), keys_(keys), options_(std::move(options)) {}
+      : bundle_(bundle),
+        engine_(engine),
+        keys_(keys),
+        options_(std::move(options)),
+        pictures_(options_.pictures) {}
 
   [[nodiscard]] const engine::Bundle& bundle() const { return bundle_; }
   [[nodiscard]] engine::Engine& engine() const { return engine_; }
   [[nodiscard]] Keys* keys() const { return keys_; }
   [[nodiscard]] const ServiceOptions& options() const { return options_; }
+  [[nodiscard]] const PictureFetcher& pictures() const { return pictures_; }
   [[nodiscard]] std::int64_t context() const { return engine_.options().context; }
 
   // The prompt of a conversation, up to where the assistant speaks and behind that what it has said already.
@@ -78,6 +85,7 @@ class Service {
   engine::Engine& engine_;
   Keys* keys_;
   ServiceOptions options_;
+  PictureFetcher pictures_;
   // Shared with their connections.
   std::vector<std::shared_ptr<Answers>> live_answers();
 

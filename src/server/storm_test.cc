@@ -126,15 +126,26 @@ void malformed(std::uint64_t requests, std::uint64_t seed) {
   const Served own;
   const std::string before = golden(own);
   const Footprint footprint = settled(own);
-  constexpr std::string_view tools =
-      R"({"model":"cria","max_tokens":1,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},{"role":"tool","tool_call_id":"c","content":"r"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"integer"}}}}}]})";
-  constexpr std::string_view picture =
-      R"({"model":"cria","max_tokens":1,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4//8/w38GIAXDIBKE0DHxgljNBAAO9TXL0Y4OHwAAAABJRU5ErkJggg=="}}]}]})";
+  const json::value tools = parse_json(R"({"model":"cria","max_tokens":1,"messages":[
+      {"role":"user","content":"x"},
+      {"role":"assistant","content":null,"tool_calls":[
+        {"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},
+      {"role":"tool","tool_call_id":"c","content":"r"}],
+      "tools":[{"type":"function","function":{"name":"f","parameters":
+        {"type":"object","properties":{"a":{"type":"integer"}}}}}]})")
+                                .value();
+  const json::object dot{{"url",
+                          "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAA"
+                          "HElEQVQI12P4//8/w38GIAXDIBKE0DHxgljNBAAO9TXL0Y4OHwAAAABJRU5ErkJggg=="}};
+  const json::array shown{json::object{{"type", "image_url"}, {"image_url", dot}}};
+  const json::object picture =
+      chat({{"max_tokens", 1},
+            {"messages", json::array{json::object{{"role", "user"}, {"content", shown}}}}});
   const std::string one = json::serialize(chat({{"max_tokens", 1}}));
   const std::string seeds[] = {
       own.request("POST", "/v1/chat/completions", one),
-      own.request("POST", "/v1/chat/completions", tools),
-      own.request("POST", "/v1/chat/completions", picture),
+      own.request("POST", "/v1/chat/completions", json::serialize(tools)),
+      own.request("POST", "/v1/chat/completions", json::serialize(picture)),
       own.request("POST", "/v1/messages", one),
       own.request(
           "POST", "/v1/completions",
