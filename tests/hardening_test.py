@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Asserts on the built program what docs/hardening.md promises. Usage: hardening_test.py PROGRAM SOURCE_DIRECTORY"""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -50,6 +52,17 @@ class Hardening(unittest.TestCase):
 
     def test_libraries_are_looked_for_in_system_folders_only(self):
         self.assertNotRegex(read("readelf", "-dW"), r"\((RPATH|RUNPATH)\)")
+
+    def test_c47_starts_on_any_processor_of_its_kind(self):
+        """Only Highway's kernels use newer instructions, each behind its look at the processor: no file of ours is
+        compiled for more than the baseline, and the linker recorded no need for more."""
+        commands = os.path.join(os.path.dirname(PROGRAM), "compile_commands.json")
+        with open(commands, encoding="utf-8") as file:
+            flags = [word for entry in json.load(file) for word in entry["command"].split()]
+        self.assertGreater(len(flags), 100)
+        self.assertEqual([flag for flag in flags if re.match(r"-m(arch|cpu|tune|avx|sse|fma|bmi)", flag)], [])
+        needed = re.search(r"x86 ISA needed: (.*)", read("readelf", "-nW"))
+        self.assertIn(needed and needed[1].strip(), (None, "x86-64-baseline"))
 
     def test_no_path_of_the_build_machine_is_inside(self):
         with open(PROGRAM, "rb") as file:

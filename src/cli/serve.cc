@@ -160,7 +160,7 @@ Result<void> run(const Options& options, server::Service& service, const EndSign
   int signal = 0;
   while ((signal = signals.wait(std::chrono::milliseconds(250))) == 0 || signal == SIGHUP) {
     service.end_revoked();
-    if (signal != SIGHUP) continue;
+    if (signal != SIGHUP || options.tls_cert.empty()) continue;
     const Result<void> reloaded = http->reload_tls();
     log(reloaded ? LogLevel::info : LogLevel::error, "SIGHUP: {}",
         reloaded ? "the certificate has been read again" : to_string(reloaded.error()));

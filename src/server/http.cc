@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "server/http_connection.h"
+#include "server/port_owner.h"
 
 namespace herd::server {
 namespace {
@@ -51,10 +52,13 @@ class RealServer final : public HttpServer {
     if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-    if (error == asio::error::address_in_use)
+    if (error == asio::error::address_in_use) {
+      const std::string owner = listener_of_port(o.port);
       return fail_with_hint(Code::address_in_use,
-                            fmt::format("{}:{} is in use by another program", o.host, o.port),
+                            fmt::format("{}:{} is in use by {}", o.host, o.port,
+                                        owner.empty() ? "another program" : owner),
                             "choose another with --port, or --port 0 for any free one");
+    }
     if (error)
       return fail(Code::io_failed, "cannot listen on {}:{}: {}", o.host, o.port, error.message());
     port_ = acceptor_.local_endpoint(error).port();

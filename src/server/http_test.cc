@@ -375,6 +375,8 @@ TEST_F(Http, SaysThatAnAddressIsTaken) {
   const auto second = HttpServer::start({.port = server_->port()}, handler_);
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().code, Code::address_in_use);
+  EXPECT_THAT(second.error().message,
+              testing::HasSubstr(fmt::format("in use by pid {} (", ::getpid())));
 }
 
 }  // namespace
