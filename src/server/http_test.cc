@@ -134,7 +134,7 @@ TEST_F(Http, AnswersWhoClosesItsDirectionBehindTheRequest) {
 }
 
 // A39, D1, D2, D3, A24, A36: each is refused with its own status, and the connection ends.
-TEST_F(Http, RefusesWhatIsAmbiguousOrTooLarge) {
+TEST_F(Http, A39A36A24RefusesWhatIsAmbiguousOrTooLarge) {
   start();
   const auto headers = [](std::uint64_t n) {
     std::string lines;
@@ -273,7 +273,7 @@ TEST_F(Http, D2ReadsChunkedBodiesInPieces) {
 }
 
 // D8.
-TEST_F(Http, EndsConnectionsThatAreSlow) {
+TEST_F(Http, D8EndsConnectionsThatAreSlow) {
   start({.head_timeout = milliseconds(100),
          .body_grace = milliseconds(100),
          .idle_timeout = milliseconds(100),
@@ -370,7 +370,7 @@ TEST_F(Http, BoundsWhatAllBodiesHoldTogether) {
 }
 
 // C43.
-TEST_F(Http, SaysThatAnAddressIsTaken) {
+TEST_F(Http, C43SaysThatAnAddressIsTaken) {
   start();
   const auto second = HttpServer::start({.port = server_->port()}, handler_);
   ASSERT_FALSE(second.has_value());

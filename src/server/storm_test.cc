@@ -287,7 +287,9 @@ TEST(Streams, AThousandAtOnceCostLittleEach) {
   std::printf("%lld bytes of heap for each of %zu streams\n", static_cast<long long>(each),
               streams);
   EXPECT_LT(each, static_cast<std::int64_t>(bytes_max));
-  EXPECT_GT(each, 0);
+  if (connected > 0) {  // a sanitizer's allocator does not tell
+    EXPECT_GT(each, 0);
+  }
   clients.clear();
   expect_nothing_left(own, footprint);
 }
