@@ -3,8 +3,8 @@
 
     tests/browser_test.py HERD WORK_DIRECTORY
 
-Installs the pinned playwright-core (tests/browser/) into WORK_DIRECTORY where npm can; the browser is Debian's chromium.
-Exit status 77, with a word why, where either is not there.
+Installs the pinned playwright-core (tests/browser/) into WORK_DIRECTORY where npm can; the browser is Debian's
+chromium. Exit status 77, with a word why, where either is not there.
 """
 
 import os
@@ -32,14 +32,16 @@ def main():
     stamp = work / "installed.json"
     if not stamp.exists() or stamp.read_text() != wanted:
         (work / "package.json").write_text(wanted)
-        if subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit"], cwd=work, check=False).returncode != 0:
+        install = ["npm", "install", "--silent", "--no-fund", "--no-audit"]
+        if subprocess.run(install, cwd=work, check=False).returncode != 0:
             print("skipped: playwright-core could not be installed")
             return SKIPPED
         stamp.write_text(wanted)
     shutil.copy(BROWSER / "check_page.mjs", work)
     with Server(herd) as server:
         environment = {**os.environ, "HERD_URL": server.url, "HERD_KEY": server.key, "CHROMIUM": program}
-        return subprocess.run(["node", "check_page.mjs"], cwd=work, env=environment, check=False, timeout=600).returncode
+        ran = subprocess.run(["node", "check_page.mjs"], cwd=work, env=environment, check=False, timeout=600)
+        return ran.returncode
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 # nothing is missing it touches neither apt nor the network.
 #
 #   tools/setup.sh            what `make run` and `make test` need
-#   tools/setup.sh --dev      also clang, the linter, the formatter and Python's venv: for whoever changes herd
+#   tools/setup.sh --dev      also clang, the linter, the formatter, Python's venv and a browser: for whoever changes herd
 #   tools/setup.sh --check    only says what is missing; exit status 1 if anything is
 #
 # On another distribution install the counterparts by hand and set HERD_SKIP_SETUP=1.
@@ -26,7 +26,7 @@ packages="build-essential cmake ninja-build pkg-config python3 ccache libhwy-dev
 libboost1.81-dev libutf8proc-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev libedit-dev zlib1g-dev libssl-dev libcurl4-openssl-dev
 libtomlplusplus-dev libgtest-dev
 libgmock-dev libbenchmark-dev"
-dev_packages="clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev lld-19 python3-venv"
+dev_packages="clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev lld-19 python3-venv chromium"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 

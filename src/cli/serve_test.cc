@@ -76,7 +76,8 @@ class Serving {
 
 std::string stream_of(int tokens) {
   const std::string body = fmt::format(
-      R"({{"model":"cria","stream":true,"ignore_eos":true,"max_tokens":{},"temperature":0,"messages":[{{"role":"user","content":"Hi"}}]}})",
+      R"({{"model":"cria","stream":true,"ignore_eos":true,"max_tokens":{},"temperature":0,)"
+      R"("messages":[{{"role":"user","content":"Hi"}}]}})",
       tokens);
   return fmt::format(
       "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
