@@ -92,6 +92,7 @@ Result<Opened> open_model(const ModelArguments& arguments, std::int64_t context_
   }
   for (const std::string& note : config.notes) log(LogLevel::info, "{}", note);
   opened.pool = std::make_unique<ThreadPool>(static_cast<int>(arguments.threads));
+  opened.loaded->pack({opened.pool.get()});
   opened.ctx = std::make_unique<Context>(cpu_kernels(), *opened.pool);
   opened.load_ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();

@@ -10,6 +10,7 @@
 #include "checkpoint/store.h"
 #include "llama4/model.h"
 #include "llama4/names.h"
+#include "llama4/packed_weights.h"
 
 namespace herd::llama4 {
 
@@ -32,10 +33,14 @@ class Loaded {
   // tensor_unexpected when the files hold a tensor that the model does not know.
   Result<void> bind();
 
+  // Lays quantized weights out for this processor (packed_weights.h); for models that answer and do not learn.
+  void pack(const Lane& lane) { packed_.pack(model_, lane); }
+
  private:
   checkpoint::Store store_;
   TensorMap tensors_;
   std::deque<std::vector<float>> floats_;
+  PackedWeights packed_;
   Model model_;
   DType weight_type_ = DType::bf16;
 };

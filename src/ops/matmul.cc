@@ -12,6 +12,8 @@ namespace {
 
 // The matrix that takes dy to dx: the same numbers, inputs and outputs exchanged.
 Matrix transposed(const Matrix& weight) {
+  HERD_CHECK(weight.layout != Layout::packed, "no gradient goes back through packed weights of {}",
+             row_of(weight.dtype).name);
   Matrix back = weight;
   back.scale = nullptr;  // of the outputs: times_scales() gives it to dy
   back.layout = weight.layout == Layout::out_in ? Layout::in_out : Layout::out_in;

@@ -11,6 +11,7 @@ namespace herd {
 enum class Layout : std::uint8_t {
   out_in,  // one row per output: y = x W^T; what torch.nn.Linear keeps
   in_out,  // one row per input:  y = x W;   what Hugging Face's fused Llama 4 experts keep
+  packed,  // blocks of 16 outputs x 256 inputs, interleaved for vector units: kernels/packed.h
 };
 
 // y[out] = scale[out] * sum over in of x[in] * w(out, in). Not owned.
@@ -20,7 +21,7 @@ struct Matrix {
   Layout layout = Layout::out_in;
   std::int64_t out = 0;
   std::int64_t in = 0;
-  std::int64_t stride = 0;       // elements from one stored row to the next
+  std::int64_t stride = 0;       // elements from one stored row to the next; of no meaning when packed
   const float* scale = nullptr;  // [out], or null for 1 (FP8 checkpoints have one scale per output)
 };
 

@@ -13,6 +13,7 @@
 #include <chrono>
 
 #include "kernels/cpu/decode-inl.h"
+#include "kernels/cpu/quantized_product.h"
 #include "kernels/cpu/work.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -95,6 +96,19 @@ FmaTime fma_time(std::int64_t rounds, const Lane& lane) {
   return {.seconds = seconds_since(start),
           .flops = static_cast<double>(pieces) *
                    HWY_DYNAMIC_DISPATCH(fma_flops)(rounds / pieces_per_thread)};
+}
+
+DotTime dot_time(std::int64_t rounds, const Lane& lane) {
+  constexpr std::int64_t pieces_per_thread = 8;
+  const std::int64_t pieces = pieces_per_thread * threads_of(lane);
+  const QuantizedKernels& kernels = chosen_quantized_kernels();
+  std::atomic<double> operations{0};
+  const auto start = std::chrono::steady_clock::now();
+  run(lane, pieces, 1, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t i = begin; i < end; ++i)
+      operations += kernels.dot_chains(rounds / pieces_per_thread);
+  });
+  return {.seconds = seconds_since(start), .operations = operations};
 }
 
 }  // namespace herd::cpu

@@ -1,4 +1,4 @@
-// What the machine itself can do: the two numbers that every kernel's speed is a fraction of. Used by benchmarks and by
+// What the machine itself can do: the three numbers that every kernel's speed is a fraction of. Used by benchmarks and by
 // `herd doctor`.
 #pragma once
 
@@ -19,5 +19,13 @@ struct FmaTime {
   double flops = 0;
 };
 FmaTime fma_time(std::int64_t rounds, const Lane& lane);
+
+// The same for products of four bytes by four bytes, added into 32 bits, as quantized weights are multiplied with; a
+// multiplication and an addition are two operations.
+struct DotTime {
+  double seconds = 0;
+  double operations = 0;
+};
+DotTime dot_time(std::int64_t rounds, const Lane& lane);
 
 }  // namespace herd::cpu

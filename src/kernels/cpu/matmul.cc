@@ -15,6 +15,7 @@
 #include "kernels/cpu/matmul_few_rows-inl.h"
 #include "kernels/cpu/matmul_plan.h"
 #include "kernels/cpu/panel-inl.h"
+#include "kernels/cpu/quantized_matmul.h"
 #include "kernels/cpu/work.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -86,21 +87,20 @@ void multiply(const MatmulItem& item) {
     default:
       HERD_CHECK(false, "no product with weights of {}", row_of(w.dtype).name);
   }
-  const float* bias = item.group->bias;
-  if (w.scale == nullptr && bias == nullptr) return;
-  for (std::int64_t t = item.row_begin; t < item.row_end; ++t) {
-    float* y = item.y(t);
-    if (w.scale != nullptr)
-      for (std::int64_t o = item.out_begin; o < item.out_end; ++o) y[o] *= w.scale[o];
-    if (bias != nullptr)
-      for (std::int64_t o = item.out_begin; o < item.out_end; ++o) y[o] += bias[o];
-  }
+  finish(item);
 }
 
 void matmul_impl(const MatmulArgs& args, const Lane& lane) {
   const MatmulPlan plan(args, threads_of(lane));
+  const QuantizedRows rows(args, lane);
   run(lane, plan.items(), 1, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t i = begin; i < end; ++i) multiply(plan.item(i));
+    for (std::int64_t i = begin; i < end; ++i) {
+      const MatmulItem item = plan.item(i);
+      if (item.group->weight.layout == Layout::packed)
+        rows.multiply(item);
+      else
+        multiply(item);
+    }
   });
 }
 

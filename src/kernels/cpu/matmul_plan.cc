@@ -54,7 +54,31 @@ ItemSize many_rows_item(std::int64_t rows, std::int64_t out, std::int64_t wanted
   return {divide_up(rows, row_blocks), round_up(divide_up(out, out_blocks), item_outs_unit)};
 }
 
+// Packed weights: bands of 16 outputs, taken in pairs; few rows read them in one run. With many, sums of an item and a
+// block of x for all its rows share the second-level cache.
+ItemSize packed_item(std::int64_t rows, std::int64_t out, std::int64_t wanted) {
+  constexpr std::int64_t few_rows = 12, rows_max = 192, outs_max = 256, unit = 32;
+  if (rows <= few_rows)
+    return {rows, std::clamp<std::int64_t>(round_up(divide_up(out, wanted), unit), unit, 256)};
+  const std::int64_t row_blocks = divide_up(rows, rows_max);
+  const std::int64_t out_blocks = std::max(divide_up(out, outs_max), divide_up(wanted, row_blocks));
+  return {divide_up(rows, row_blocks), round_up(divide_up(out, out_blocks), unit)};
+}
+
 }  // namespace
+
+void finish(const MatmulItem& item) {
+  const float* scale = item.group->weight.scale;
+  const float* bias = item.group->bias;
+  if (scale == nullptr && bias == nullptr) return;
+  for (std::int64_t t = item.row_begin; t < item.row_end; ++t) {
+    float* y = item.y(t);
+    if (scale != nullptr)
+      for (std::int64_t o = item.out_begin; o < item.out_end; ++o) y[o] *= scale[o];
+    if (bias != nullptr)
+      for (std::int64_t o = item.out_begin; o < item.out_end; ++o) y[o] += bias[o];
+  }
+}
 
 MatmulPlan::MatmulPlan(const MatmulArgs& args, int threads) : args_(args) {
   thread_local std::vector<Cut> cuts;
@@ -69,8 +93,9 @@ MatmulPlan::MatmulPlan(const MatmulArgs& args, int threads) : args_(args) {
     const std::int64_t rows = group.row_end - group.row_begin, out = group.weight.out;
     if (rows <= 0 || out <= 0) continue;
     const std::int64_t wanted = divide_up(items_wanted * cost_of(group), cost);
-    const ItemSize item = rows < many_rows ? few_rows_item(group.weight.layout, rows, out, wanted)
-                                           : many_rows_item(rows, out, wanted);
+    const ItemSize item = group.weight.layout == Layout::packed ? packed_item(rows, out, wanted)
+                          : rows < many_rows ? few_rows_item(group.weight.layout, rows, out, wanted)
+                                             : many_rows_item(rows, out, wanted);
     const std::int64_t out_blocks = divide_up(out, item.outs);
     cuts.push_back({&group, items_, item.rows, item.outs, out_blocks});
     items_ += divide_up(rows, item.rows) * out_blocks;

@@ -23,6 +23,9 @@ struct MatmulItem {
   }
 };
 
+// Scales and biases of an item whose sums are in y.
+void finish(const MatmulItem& item);
+
 class MatmulPlan {
  public:
   // Refers to args, and to memory of the calling thread that its next plan reuses.

@@ -11,6 +11,8 @@
 // Register tiles live in registers only if their loops are unrolled completely; -O2 does not promise that by itself.
 #if defined(__clang__)
 #define HERD_UNROLL _Pragma("clang loop unroll(full)")
+#define HERD_ROLLED _Pragma("clang loop unroll(disable)")
 #else
 #define HERD_UNROLL _Pragma("GCC unroll 64")
+#define HERD_ROLLED _Pragma("GCC unroll 1")
 #endif

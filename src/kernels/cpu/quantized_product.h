@@ -1,0 +1,50 @@
+// Products with packed weights: what differs between instruction sets is behind one struct of functions. The sums of
+// integers inside a block of 256 inputs are exact and what follows is one formula in float32 in the order of blocks, so
+// all of them give the same bits, for one row or a thousand.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "kernels/cpu/matmul_plan.h"
+#include "kernels/cpu/quantized_rows.h"
+
+namespace herd::cpu {
+
+// A part of a product: `rows` rows by outputs [out_begin, out_end) of a packed matrix; out_begin is a multiple of 16.
+struct QuantizedItem {
+  const Matrix* weight = nullptr;
+  const QuantizedInputs* x = nullptr;  // first row of the first block of inputs
+  std::int64_t x_step = 0;             // blocks from one block of inputs to the next
+  std::int64_t rows = 0;
+  std::int64_t out_begin = 0, out_end = 0;
+  // Results: [ceil(outs / 16)] times [rows, 16] floats.
+  float* y = nullptr;
+};
+
+struct QuantizedKernels {
+  std::string_view name;
+  // Quantizes one row of `in` numbers into ceil(in / 256) blocks, `step` blocks apart.
+  void (*quantize)(const float* x, std::int64_t in, QuantizedInputs* to, std::int64_t step);
+  // Uses `scratch`, product_scratch bytes aligned to 64.
+  void (*multiply)(const QuantizedItem& item, void* scratch);
+  // Sums of `rounds` rounds of independent four-by-four-byte products in registers, for measuring; returns multiply-adds
+  // done, twice counted.
+  double (*dot_chains)(std::int64_t rounds);
+};
+
+inline constexpr std::int64_t product_scratch = 16384;
+// Rows of x that a call may read beyond its last (their results are thrown away).
+inline constexpr std::int64_t rows_beyond = 16;
+
+// Those that this processor has, best first. The last works everywhere.
+std::span<const QuantizedKernels* const> quantized_kernels();
+// The best that the chosen instruction set (instruction_set.h) allows.
+const QuantizedKernels& chosen_quantized_kernels();
+
+extern const QuantizedKernels quantized_vnni512;
+extern const QuantizedKernels quantized_avx2;
+extern const QuantizedKernels quantized_portable;
+
+}  // namespace herd::cpu

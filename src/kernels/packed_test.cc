@@ -1,0 +1,231 @@
+// Packed weights: nothing lost by packing; the same bits from every path, for any rows and threads; close to the
+// reference, as close as eight bits of x allow, and to exact sums of the quantized x within a few roundings.
+#include "kernels/packed.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/thread_pool.h"
+#include "kernels/cpu/instruction_set.h"
+#include "kernels/cpu/quantized_product.h"
+#include "kernels/packed_block.h"
+#include "kernels/testing/all_cases.h"
+#include "quant/formats.h"
+
+namespace herd {
+namespace {
+
+using test::Draw;
+using test::first_difference;
+using test::Input;
+
+std::vector<DType> packable() {
+  std::vector<DType> types;
+  for (const DTypeRow& row : dtype_table)
+    if (can_pack(row.type)) types.push_back(row.type);
+  return types;
+}
+
+// A matrix of random bytes, except that no block decodes to anything above a million or not finite, packed.
+class RandomPacked {
+ public:
+  RandomPacked(Draw& draw, DType dtype, std::int64_t out, std::int64_t in)
+      : in_(in), packed_(static_cast<std::size_t>(packed_bytes(dtype, out, in))) {
+    const DTypeRow& format = row_of(dtype);
+    const auto block = static_cast<std::int64_t>(format.block);
+    std::vector<float> decoded(format.block);
+    std::vector<std::uint8_t> bytes(format.bytes);
+    for (std::int64_t b = 0; b < out * in / block; ++b) {
+      do {
+        for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(draw.between(0, 255));
+        quant::decode_row(dtype, bytes.data(), decoded.data(), block);
+      } while (!std::ranges::all_of(decoded, [](float w) { return std::fabs(w) < 1e6f; }));
+      file_.insert(file_.end(), bytes.begin(), bytes.end());
+    }
+    source_ = {file_.data(), dtype, Layout::out_in, out, in, in, nullptr};
+    pack(source_, 0, (out + 15) / 16, packed_.data());
+  }
+
+  [[nodiscard]] Matrix matrix() const {
+    return packed_matrix(source_.dtype, source_.out, in_, packed_.data());
+  }
+  // Output o as its file's decoder has it.
+  [[nodiscard]] std::vector<float> decoded(std::int64_t o) const {
+    std::vector<float> row(static_cast<std::size_t>(in_));
+    quant::decode_row(source_.dtype, file_.data() + o * bytes_of(source_.dtype, in_), row.data(),
+                      in_);
+    return row;
+  }
+
+ private:
+  std::int64_t in_;
+  std::vector<std::uint8_t> file_, packed_;
+  Matrix source_;
+};
+
+class Packed : public testing::TestWithParam<DType> {
+ protected:
+  void TearDown() override { cpu::force_instruction_set(""); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Formats, Packed, testing::ValuesIn(packable()),
+                         [](const auto& param) { return std::string(row_of(param.param).name); });
+
+// Not whole bands of 16 outputs; whole blocks of 256 inputs, or where the format's are of 32, a part of one at the end.
+std::int64_t odd_in(DType dtype) { return row_of(dtype).block == 32 ? 2 * 256 + 96 : 3 * 256; }
+
+// Rows of different sizes; among them zeros, one without a sign, whose sums are as large as sums can be, and one with
+// alternating extremes.
+Input<float> rows_of_x(Draw& draw, std::int64_t rows, std::int64_t in) {
+  auto x = Input<float>::floats(draw, rows * in);
+  for (std::int64_t t = 0; t < rows; ++t)
+    for (std::int64_t i = 0; i < in; ++i) {
+      float& value = x.data()[t * in + i];
+      if (t % 11 == 3) value = 0;
+      if (t % 11 == 5) value = 1.5f;
+      if (t % 11 == 8) value = i % 2 == 0 ? -3.0f : 3.0f;
+      if (t % 11 == 9) value *= std::exp2(static_cast<float>(i % 20));
+    }
+  return x;
+}
+
+TEST_P(Packed, HoldsTheNumbersOfItsFile) {
+  Draw draw(1);
+  for (const std::int64_t out : {1, 16, 37}) {
+    const std::int64_t in = odd_in(GetParam());
+    const RandomPacked weight(draw, GetParam(), out, in);
+    std::vector<float> unpacked(static_cast<std::size_t>(in));
+    for (std::int64_t o = 0; o < out; ++o) {
+      unpack_output(weight.matrix(), o, unpacked.data());
+      ASSERT_EQ(first_difference(unpacked, weight.decoded(o)), -1)
+          << "output " << o << " of " << out;
+    }
+  }
+}
+
+TEST_P(Packed, IsNoLargerThanItsFile) {
+  const auto block = static_cast<double>(row_of(GetParam()).block);
+  EXPECT_LE(static_cast<double>(packed_bytes(GetParam(), 64, 1024)),
+            64 * 1024 / block * static_cast<double>(row_of(GetParam()).bytes));
+}
+
+TEST_P(Packed, GivesTheSameBitsForAnyRowsThreadsAndInstructions) {
+  constexpr std::int64_t rows = 45, out = 75;
+  const std::int64_t in = odd_in(GetParam());
+  Draw draw(2);
+  const RandomPacked weight(draw, GetParam(), out, in);
+  const auto x = rows_of_x(draw, rows, in);
+  const auto bias = Input<float>::floats(draw, out);
+  const auto multiply = [&](std::int64_t step, int threads) {
+    ThreadPool pool(threads);
+    std::vector<float> y(rows * out);
+    for (std::int64_t t = 0; t < rows; t += step) {
+      const MatmulGroup group{weight.matrix(), bias.data(), t, std::min(rows, t + step), 0};
+      cpu_kernels().matmul({x.data(), in, y.data(), out, &group, 1}, {&pool});
+    }
+    return y;
+  };
+  const std::vector<std::string_view> sets = cpu::instruction_sets();
+  ASSERT_TRUE(cpu::force_instruction_set(sets.back()));
+  const std::vector<float> whole = multiply(rows, 1);
+  std::vector<std::string_view> paths;
+  for (const std::string_view set : sets) {
+    ASSERT_TRUE(cpu::force_instruction_set(set));
+    const std::string_view path = cpu::chosen_quantized_kernels().name;
+    if (std::ranges::find(paths, path) != paths.end()) continue;
+    paths.push_back(path);
+    for (const std::int64_t step : {1, 2, 3, 4, 7, 8, 11, 12, 13, 20, 45})
+      for (const int threads : {1, 3}) {
+        const std::int64_t at = first_difference(whole, multiply(step, threads));
+        ASSERT_EQ(at, -1) << path << ", " << step << " rows at a time, " << threads
+                          << " threads: row " << at / out << " output " << at % out;
+      }
+  }
+  EXPECT_EQ(paths.size(), cpu::quantized_kernels().size());
+}
+
+TEST_P(Packed, IsTheSumOfItsQuantizedProducts) {
+  constexpr std::int64_t rows = 23, out = 40;
+  const std::int64_t in = odd_in(GetParam()), blocks = (in + 255) / 256;
+  Draw draw(3);
+  const RandomPacked weight(draw, GetParam(), out, in);
+  const auto x = rows_of_x(draw, rows, in);
+  std::vector<float> y(rows * out), exact(rows * out);
+  const MatmulGroup group{weight.matrix(), nullptr, 0, rows, 0};
+  cpu_kernels().matmul({x.data(), in, y.data(), out, &group, 1}, {});
+  ref_kernels().matmul({x.data(), in, exact.data(), out, &group, 1}, {});
+  std::vector<cpu::QuantizedInputs> quantized(static_cast<std::size_t>(blocks));
+  for (std::int64_t t = 0; t < rows; ++t) {
+    cpu::quantized_portable.quantize(x.data() + t * in, in, quantized.data(), 1);
+    for (std::int64_t o = 0; o < out; ++o) {
+      const std::vector<float> w = weight.decoded(o);
+      double sum = 0, magnitudes = 0, rounding_of_x = 0;
+      for (std::int64_t i = 0; i < in; ++i) {
+        const auto& block = quantized[static_cast<std::size_t>(i / 256)];
+        const double value = w[static_cast<std::size_t>(i)];
+        const double input = double{block.d} * block.code[i % 256];
+        sum += value * input;
+        // Scale times code and minimum are rounded one by one: each may be larger than their difference.
+        magnitudes += (std::fabs(value) + 16 * test::eps) * std::fabs(input);
+        rounding_of_x += std::fabs(value) * double{block.d} * 0.5001;
+      }
+      const double got = y[static_cast<std::size_t>(t * out + o)];
+      double largest = 0;
+      for (const float value : w) largest = std::max(largest, std::fabs(double{value}));
+      for (const auto& block : quantized) magnitudes += largest * 256 * 127 * double{block.d} / 8;
+      ASSERT_NEAR(got, sum, 64 * test::eps * magnitudes) << "row " << t << " output " << o;
+      ASSERT_NEAR(got, double{exact[static_cast<std::size_t>(t * out + o)]},
+                  rounding_of_x + 64 * test::eps * magnitudes)
+          << "row " << t << " output " << o;
+    }
+  }
+}
+
+TEST(QuantizedRows, RoundToNearestAndKnowTheirSums) {
+  Draw draw(4);
+  std::vector<float> x(256);
+  for (int trial = 0; trial < 50; ++trial) {
+    float most = 0;
+    for (float& value : x) {
+      value = draw.wide_number(1e3);
+      most = std::max(most, std::fabs(value));
+    }
+    for (const cpu::QuantizedKernels* kernels : cpu::quantized_kernels()) {
+      cpu::QuantizedInputs q;
+      kernels->quantize(x.data(), 256, &q, 1);
+      ASSERT_EQ(q.d, most / 127.0f);
+      int sum = 0;
+      for (std::size_t k = 0; k < 256; ++k) {
+        ASSERT_LE(std::fabs(double{x[k]} - double{q.d} * q.code[k]), double{q.d} * 0.5001);
+        sum += q.code[k];
+        if (k % 32 == 31) {
+          ASSERT_EQ(q.sum32[k / 32], sum);
+          ASSERT_EQ(q.minus128_sum32[k / 32], -128 * sum);
+          sum = 0;
+        }
+      }
+    }
+  }
+}
+
+// What is not a number stays so, in its own row.
+TEST(QuantizedRows, KeepNotANumber) {
+  constexpr std::int64_t rows = 15, out = 20, in = 512;
+  Draw draw(5);
+  const RandomPacked weight(draw, DType::q4_k, out, in);
+  auto x = Input<float>::floats(draw, rows * in);
+  x.data()[3 * in + 300] = std::numeric_limits<float>::quiet_NaN();
+  x.data()[7 * in + 10] = -std::numeric_limits<float>::infinity();
+  std::vector<float> y(rows * out);
+  const MatmulGroup group{weight.matrix(), nullptr, 0, rows, 0};
+  cpu_kernels().matmul({x.data(), in, y.data(), out, &group, 1}, {});
+  for (std::int64_t i = 0; i < rows * out; ++i) {
+    const bool bad = i / out == 3 || i / out == 7;
+    ASSERT_EQ(std::isnan(y[static_cast<std::size_t>(i)]), bad) << "row " << i / out;
+  }
+}
+
+}  // namespace
+}  // namespace herd
