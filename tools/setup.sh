@@ -3,7 +3,7 @@
 # nothing is missing it touches neither apt nor the network.
 #
 #   tools/setup.sh            what `make run` and `make test` need
-#   tools/setup.sh --dev      also clang, the linter, the formatter, Python's venv and a browser: for whoever changes herd
+#   tools/setup.sh --dev      also clang, linter, formatter, Python's venv and a browser: for whoever changes herd
 #   tools/setup.sh --check    only says what is missing; exit status 1 if anything is
 #
 # On another distribution install the counterparts by hand and set HERD_SKIP_SETUP=1.
