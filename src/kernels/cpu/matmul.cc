@@ -15,6 +15,7 @@
 #include "kernels/cpu/matmul_few_rows-inl.h"
 #include "kernels/cpu/matmul_plan.h"
 #include "kernels/cpu/panel-inl.h"
+#include "kernels/cpu/quantized-inl.h"
 #include "kernels/cpu/quantized_matmul.h"
 #include "kernels/cpu/work.h"
 
@@ -85,6 +86,10 @@ void multiply(const MatmulItem& item) {
       multiply_as<WeightF8>(item);
       break;
     default:
+      if (is_quantized(w.dtype)) {
+        multiply_quantized(item);
+        break;
+      }
       HERD_CHECK(false, "no product with weights of {}", row_of(w.dtype).name);
   }
   finish(item);

@@ -12,6 +12,7 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/decode-inl.h"
 #include "kernels/cpu/work.h"
+#include "quant/formats.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace herd::cpu {
@@ -68,7 +69,19 @@ void gather_as(const GatherArgs& args) {
   }
 }
 
+void gather_quantized(const GatherArgs& args) {
+  for (std::int64_t r = 0; r < args.R; ++r) {
+    float* y = args.y + r * args.D;
+    quant::decode_row(args.dtype,
+                      static_cast<Bytes>(args.table) + bytes_of(args.dtype, args.row[r] * args.D),
+                      y, args.D);
+    if (args.factor != nullptr)
+      for (std::int64_t i = 0; i < args.D; ++i) y[i] *= args.factor[r];
+  }
+}
+
 void gather(const GatherArgs& args) {
+  if (is_quantized(args.dtype)) return gather_quantized(args);
   switch (args.dtype) {
     case DType::f32:
       return gather_as<WeightF32>(args);

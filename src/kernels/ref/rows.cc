@@ -1,7 +1,8 @@
 #include <cmath>
+#include <cstddef>
 
 #include "kernels/ref/ref.h"
-#include "tensor/float_bits.h"
+#include "quant/formats.h"
 
 namespace herd::ref {
 namespace {
@@ -14,9 +15,11 @@ bool goes_before(float a, float b) { return a > b || (std::isnan(b) && !std::isn
 void gather(const GatherArgs& args, const Lane&) {
   for (std::int64_t r = 0; r < args.R; ++r) {
     const float factor = args.factor != nullptr ? args.factor[r] : 1.0f;
-    for (std::int64_t i = 0; i < args.D; ++i)
-      args.y[r * args.D + i] =
-          element_as_f32(args.table, args.dtype, args.row[r] * args.D + i) * factor;
+    const auto* from =
+        static_cast<const std::byte*>(args.table) + bytes_of(args.dtype, args.row[r] * args.D);
+    float* y = args.y + r * args.D;
+    quant::decode_row(args.dtype, from, y, args.D);
+    for (std::int64_t i = 0; i < args.D; ++i) y[i] *= factor;
   }
 }
 
