@@ -17,6 +17,7 @@
 #include "checkpoint/store.h"
 #include "checkpoint/torch_file.h"
 #include "llama4/config.h"
+#include "llama4/load.h"
 
 namespace herd {
 namespace {
@@ -59,6 +60,8 @@ std::optional<Error> read_as(const std::string& kind, const fs::path& path) {
   };
   if (kind == "safetensors") return error_of(checkpoint::Safetensors::open(path));
   if (kind == "store") return error_of(checkpoint::Store::open(path));
+  if (kind == "gguf") return error_of(checkpoint::Store::open(path));
+  if (kind == "gguf_config") return error_of(llama4::read_config(path, "none"));
   if (kind == "torch") {
     const auto mapping = Mapping::open(path);
     return mapping ? error_of(checkpoint::parse_torch_file(mapping->bytes()))

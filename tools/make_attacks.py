@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the hostile files of tests/attacks/ and what herd must say about each (expect.json).
 
-    tools/make_attacks.py          rewrite tests/attacks/{safetensors,index,config,params,pickle} and expect.json
+    tools/make_attacks.py          rewrite tests/attacks/{safetensors,index,config,params,pickle,gguf} and expect.json
 
 Nothing but the standard library is needed. Every file is small; files whose size is the attack (a header of
 100,000,001 bytes) are made by tests/attacks_test.cc itself. Rules F01-F18 are those of the project's reliability goals.
@@ -11,10 +11,11 @@ import json
 import shutil
 import struct
 
+from attack_gguf import make_gguf
 from attack_kit import HTML, LFS, ROOT, expect, expectations, header_of, packed, tensor, torch_file, write
 from attack_pickles import make_pickle
 
-FOLDERS = ("safetensors", "index", "config", "params", "pickle")
+FOLDERS = ("safetensors", "index", "config", "params", "pickle", "gguf")
 
 
 # ------------------------------------------------------------------------------------------------------ safetensors
@@ -370,6 +371,7 @@ def main():
     make_config()
     make_params()
     make_pickle()
+    make_gguf()
     (ROOT / "expect.json").write_text(json.dumps(expectations, indent=1, ensure_ascii=True) + "\n")
     print(f"{len(expectations)} inputs")
 

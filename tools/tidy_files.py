@@ -11,6 +11,7 @@ BLOB_BYTES_MAX = 200_000
 # Files that may be larger, and why. Patterns of fnmatch; `*` also matches slashes.
 LARGE_FILES = {
     "tests/data/models/*": "tiny models and the numbers that the reference computes with them",
+    "tests/data/gguf/*": "some of these models as GGUF, written by others' tools",
     "models/cria/*": "the embedded model",
 }
 LARGE_FILES_BYTES_MAX = {"tests/data/": 20_000_000}  # together

@@ -4,6 +4,9 @@
 #include <atomic>
 #include <cstring>
 #include <limits>
+#include <vector>
+
+#include "quant/formats.h"
 
 namespace herd::checkpoint {
 namespace {
@@ -50,9 +53,24 @@ NonFinite count_piece(const std::byte* data, std::size_t bytes, DType dtype) {
       out.infinite = 0;
       return out;
     }
-    default:  // integers, and blocks of them
+    default:  // integers
       return {};
   }
+}
+
+// A block's scales may be NaN, or so large that its numbers are infinite.
+NonFinite count_blocks(const std::byte* data, std::int64_t blocks, DType dtype) {
+  const DTypeRow& row = row_of(dtype);
+  std::vector<float> numbers(row.block);
+  NonFinite out;
+  for (std::int64_t i = 0; i < blocks; ++i, data += row.bytes) {
+    quant::decode_row(dtype, data, numbers.data(), static_cast<std::int64_t>(row.block));
+    const NonFinite found =
+        count<std::uint32_t>(std::as_bytes(std::span(numbers)).data(), row.block, 0x7f80'0000u);
+    out.nan += found.nan;
+    out.infinite += found.infinite;
+  }
+  return out;
 }
 
 }  // namespace
@@ -61,6 +79,16 @@ NonFinite count_non_finite(std::span<const std::byte> numbers, DType dtype, Thre
                            const std::function<void(std::uint64_t)>& scanned) {
   std::atomic<std::uint64_t> nan{0}, infinite{0};
   const auto bytes = static_cast<std::int64_t>(numbers.size());
+  if (is_quantized(dtype)) {
+    const auto block = static_cast<std::int64_t>(row_of(dtype).bytes);
+    pool.run(bytes / block, piece_bytes / block, [&](std::int64_t begin, std::int64_t end, int) {
+      const NonFinite found = count_blocks(numbers.data() + begin * block, end - begin, dtype);
+      nan += found.nan;
+      infinite += found.infinite;
+      if (scanned) scanned(static_cast<std::uint64_t>((end - begin) * block));
+    });
+    return {nan, infinite};
+  }
   pool.run(bytes, piece_bytes, [&](std::int64_t begin, std::int64_t end, int) {
     const auto size = static_cast<std::size_t>(end - begin);
     const NonFinite found = count_piece(numbers.data() + begin, size, dtype);

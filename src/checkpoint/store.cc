@@ -104,8 +104,14 @@ Result<ShardIndex> parse_shard_index(std::string_view text) {
   return index;
 }
 
-Result<Store> Store::open(const fs::path& directory, const Progress& progress) {
+Result<Store> Store::open(const fs::path& directory, const Progress& progress,
+                          const fs::path& projector) {
   std::error_code error;
+  if (fs::is_regular_file(directory, error)) {
+    Store store;
+    HERD_TRY_VOID(store.open_gguf(directory, projector, progress));
+    return store;
+  }
   if (!fs::is_directory(directory, error))
     return fail(Code::missing_input, "{}: is not a directory", directory.string());
   Store store;

@@ -1,8 +1,9 @@
-// All tensors of a checkpoint directory, wherever in its files they lie:
+// All tensors of a checkpoint, wherever in its files they lie. Of a directory:
 //   model.safetensors                                 one file
 //   model.safetensors.index.json + its shards         as large models are published by Hugging Face
 //   consolidated.00.pth, consolidated.01.pth, ...     as Meta publishes; shard r holds rank r's piece of every tensor,
 //                                                     with fp8_scales_0.pt, ... beside them where experts are FP8
+// or of GGUF files: one, the shards of one (model-00001-of-00003.gguf), and the vision encoder's (mmproj*.gguf).
 // Files are mapped, tensors are views of them; nothing is copied and nothing is executed.
 #pragma once
 
@@ -17,11 +18,12 @@
 
 #include "base/file.h"
 #include "base/result.h"
+#include "checkpoint/gguf.h"
 #include "tensor/tensor.h"
 
 namespace herd::checkpoint {
 
-enum class Format : std::uint8_t { safetensors, meta };
+enum class Format : std::uint8_t { safetensors, meta, gguf };
 
 struct StoredTensor {
   std::string name;
@@ -40,7 +42,9 @@ class Store {
  public:
   // Fails with missing_input when the directory has no weights, refused when it has only such that would have to be
   // executed (.bin, .pt, .pkl), shard_invalid when index and shards disagree, and with the errors of the formats.
-  static Result<Store> open(const fs::path& directory, const Progress& progress = {});
+  // `path` is a directory, or a GGUF file; `projector` the GGUF file of its vision encoder, or empty for none.
+  static Result<Store> open(const fs::path& path, const Progress& progress = {},
+                            const fs::path& projector = {});
 
   [[nodiscard]] Format format() const { return format_; }
 
@@ -56,6 +60,10 @@ class Store {
   [[nodiscard]] const std::vector<Mapping>& files() const { return files_; }
   [[nodiscard]] std::uint64_t bytes() const;  // of all tensors
 
+  // The headers of GGUF shards, the metadata in the first, and of the vision encoder's file; empty for other formats.
+  [[nodiscard]] const std::vector<GgufHeader>& gguf() const { return gguf_; }
+  [[nodiscard]] const std::vector<GgufHeader>& projector() const { return projector_; }
+
   // What is odd but not wrong, for the banner and `herd inspect`.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
@@ -63,6 +71,8 @@ class Store {
   Result<void> open_single(const fs::path& path, const Progress& progress);
   Result<void> open_sharded(const fs::path& directory, const Progress& progress);
   Result<void> open_meta(const fs::path& directory, const Progress& progress);
+  Result<void> open_gguf(const fs::path& path, const fs::path& projector, const Progress& progress);
+  Result<void> add_gguf(const fs::path& path, std::vector<GgufHeader>& headers);
   Result<void> add_safetensors(const fs::path& path);
   Result<void> add_torch(const fs::path& path, std::size_t shard);
 
@@ -71,8 +81,16 @@ class Store {
   std::size_t shards_ = 0;
   std::deque<std::vector<std::byte>> storage_;  // strided tensors of .pth files, put in order
   std::vector<StoredTensor> tensors_;
+  std::vector<GgufHeader> gguf_, projector_;
   std::vector<std::string> notes_;
 };
+
+// All files of the model that a GGUF file is of: itself, or the shards that its name tells of, the first first.
+std::vector<fs::path> gguf_shards(const fs::path& path);
+std::string gguf_shard_name(std::string_view stem, std::uint64_t number, std::uint64_t count);
+
+// The vision encoder's file beside a model's: the first by name with "mmproj" in it; empty when there is none.
+fs::path find_projector(const fs::path& model);
 
 // What an index states: which shard holds which tensor. Sorted by tensor name.
 struct ShardIndex {

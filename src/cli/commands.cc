@@ -6,6 +6,8 @@
 namespace herd::cli {
 
 Result<int> chat(Arguments arguments);
+Result<int> compare(Arguments arguments);
+Result<int> convert(Arguments arguments);
 Result<int> doctor(Arguments arguments);
 Result<int> eval(Arguments arguments);
 Result<int> export_weights(Arguments arguments);
@@ -15,7 +17,9 @@ Result<int> generate(Arguments arguments);
 Result<int> inspect(Arguments arguments);
 Result<int> keys(Arguments arguments);
 Result<int> logits(Arguments arguments);
+Result<int> perplexity(Arguments arguments);
 Result<int> preprocess(Arguments arguments);
+Result<int> quantize(Arguments arguments);
 Result<int> render(Arguments arguments);
 Result<int> shards(Arguments arguments);
 Result<int> serve(Arguments arguments);
@@ -35,6 +39,10 @@ std::span<const Command> commands() {
       Command{"logits", "the logits of every position of a prompt, into a .npy file", logits},
       Command{"preprocess", "the tiles a picture becomes, into a .npy file", preprocess},
       Command{"inspect", "what a checkpoint is: shape, parameters, memory, tensors", inspect},
+      Command{"convert", "a model between Hugging Face's directories and GGUF files", convert},
+      Command{"quantize", "a model as a GGUF file of fewer bits", quantize},
+      Command{"perplexity", "how well a model predicts a text", perplexity},
+      Command{"compare", "how far a model's predictions are from another's", compare},
       Command{"synth", "a checkpoint of true shape and random weights", synth},
       Command{"shards", "texts and conversations as tokenised files for a training", shards},
       Command{"train", "learn what a recipe says, from nothing or from a checkpoint", train},

@@ -174,7 +174,7 @@ Result<int> eval(Arguments arguments) {
 
   HERD_TRY(const std::vector<const world::Task*> tasks, tasks_named(options.task));
   HERD_TRY(const fs::path directory, find_model(model.model));
-  HERD_TRY(const llama4::Config config, llama4::read_config(directory));
+  HERD_TRY(const llama4::Config config, llama4::read_config(directory, model.mmproj));
   HERD_TRY(const engine::Bundle bundle, engine::Bundle::open(directory, config));
   HERD_TRY(Opened opened, open_model(model));
   HERD_TRY(engine::Session session,

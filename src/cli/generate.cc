@@ -98,7 +98,7 @@ Result<int> generate(Arguments arguments) {
     if (stop.empty()) return fail(Code::out_of_range, "--stop is empty, which every text contains");
 
   HERD_TRY(const fs::path directory, find_model(model.model));
-  HERD_TRY(const llama4::Config config, llama4::read_config(directory));
+  HERD_TRY(const llama4::Config config, llama4::read_config(directory, model.mmproj));
   HERD_TRY(const engine::Bundle bundle, engine::Bundle::open(directory, config));
   sampling = bundle.sampling;
   model = {};

@@ -23,7 +23,7 @@ struct InspectOptions {
   static constexpr auto fields() {
     using O = InspectOptions;
     return option_list(
-        option("model", &O::model, "a checkpoint directory, or the name cria"),
+        option("model", &O::model, "a checkpoint directory, a .gguf file, or the name cria"),
         option("tensors", &O::tensors, "list every tensor: name, type, shape, file"),
         option("scan", &O::scan,
                "read every weight and count NaN and infinity; fails if there are any"),
@@ -57,6 +57,18 @@ std::string file_of(const checkpoint::Store& store, const checkpoint::StoredTens
   }
   // Put in order in memory: the file is that of its shard.
   return store.files()[tensor.shard].path().filename().string();
+}
+
+std::string_view name_of(checkpoint::Format format) {
+  switch (format) {
+    case checkpoint::Format::safetensors:
+      return "safetensors";
+    case checkpoint::Format::meta:
+      return "meta";
+    case checkpoint::Format::gguf:
+      return "gguf";
+  }
+  return "";
 }
 
 void list_tensors(const checkpoint::Store& store, Inspection& found) {
@@ -108,7 +120,7 @@ Result<Inspection> look_at(const fs::path& directory, const InspectOptions& opti
   found.kv_dtype = found.config.torch_dtype == "float32" ? DType::f32 : DType::bf16;
   found.caches = cache_rows(found.config, found.kv_dtype);
   found.notes = found.config.notes;
-  auto store = checkpoint::Store::open(directory);
+  auto store = llama4::open_store(directory);
   if (!store && store.error().code == Code::missing_input) {
     found.format = "none";
     found.weight_bytes = found.census.total * row_of(DType::bf16).bytes;
@@ -116,7 +128,7 @@ Result<Inspection> look_at(const fs::path& directory, const InspectOptions& opti
     return found;
   }
   if (!store) return std::unexpected(std::move(store).error());
-  found.format = store->format() == checkpoint::Format::meta ? "meta" : "safetensors";
+  found.format = name_of(store->format());
   list_tensors(*store, found);
   if (options.scan) scan(*store, static_cast<int>(options.threads), found);
   found.problem = why_not_loadable(*std::move(store), found.config);

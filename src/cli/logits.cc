@@ -83,9 +83,9 @@ Result<engine::Prompt> prompt_of_tokens(const LogitsOptions& options, const fs::
   return prompt;
 }
 
-Result<engine::Prompt> prompt_of(const LogitsOptions& options, const std::string& model) {
-  HERD_TRY(const fs::path directory, find_model(model));
-  HERD_TRY(const llama4::Config config, llama4::read_config(directory));
+Result<engine::Prompt> prompt_of(const LogitsOptions& options, const ModelArguments& model) {
+  HERD_TRY(const fs::path directory, find_model(model.model));
+  HERD_TRY(const llama4::Config config, llama4::read_config(directory, model.mmproj));
   if (options.tokens) return prompt_of_tokens(options, directory, config);
   HERD_TRY(const engine::Bundle bundle, engine::Bundle::open(directory, config));
   return make_prompt({.text = *options.prompt, .images = options.image, .chat = options.chat},
@@ -114,7 +114,7 @@ Result<int> logits(Arguments arguments) {
                           "ids are taken as they are; give the message as --prompt 'Hello'");
   if (!options.out)
     return fail_with_hint(Code::usage, "herd logits: --out is missing", "--out logits.npy");
-  HERD_TRY(const engine::Prompt prompt, prompt_of(options, model.model));
+  HERD_TRY(const engine::Prompt prompt, prompt_of(options, model));
   const auto length = static_cast<std::int64_t>(prompt.tokens.size());
   HERD_TRY(const Opened opened, open_model(model, length));
   HERD_TRY(engine::Session session,

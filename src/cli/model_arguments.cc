@@ -14,8 +14,16 @@ namespace {
 // Enough for long conversations and small beside any model's weights; --ctx asks for more.
 constexpr std::int64_t context_default = 32'768;
 
-std::uint64_t weight_bytes_of(const fs::path& directory) {
+std::uint64_t weight_bytes_of(const fs::path& directory, const fs::path& projector) {
   std::uint64_t bytes = 0;
+  if (fs::is_regular_file(directory)) {
+    std::vector<fs::path> files = checkpoint::gguf_shards(directory);
+    files.push_back(projector.empty() ? checkpoint::find_projector(directory) : projector);
+    std::error_code ignored;  // a missing one is the loader's to name
+    for (const fs::path& file : files)
+      if (fs::is_regular_file(file, ignored)) bytes += fs::file_size(file);
+    return bytes;
+  }
   for (const auto& entry : fs::directory_iterator(directory)) {
     const fs::path extension = entry.path().extension();
     if (extension == ".safetensors" || extension == ".pth") bytes += entry.file_size();
@@ -37,6 +45,7 @@ engine::SessionOptions Opened::session_options() const {
 
 Result<fs::path> find_model(const std::string& model) {
   if (fs::is_directory(model)) return fs::path(model);
+  if (fs::is_regular_file(model) && model.ends_with(".gguf")) return fs::path(model);
   // A bare name is a model that came with herd: beside the program's source or where it was installed.
   if (is_plain_file_name(model)) {
     std::error_code ignored;
@@ -46,9 +55,9 @@ Result<fs::path> find_model(const std::string& model) {
       if (fs::is_directory(base / model)) return (base / model).lexically_normal();
   }
   return fail_with_hint(Code::missing_input,
-                        fmt::format("{}: no such model directory", shown(model)),
+                        fmt::format("{}: no such model directory or .gguf file", shown(model)),
                         "give a directory with config.json and *.safetensors (or params.json and "
-                        "consolidated.*.pth), "
+                        "consolidated.*.pth), a .gguf file, "
                         "or cria, the model that herd carries");
 }
 
@@ -56,10 +65,10 @@ Result<Opened> open_model(const ModelArguments& arguments, std::int64_t context_
   const auto start = std::chrono::steady_clock::now();
   Opened opened;
   HERD_TRY(opened.directory, find_model(arguments.model));
-  HERD_TRY(const llama4::Config config, llama4::read_config(opened.directory));
+  HERD_TRY(const llama4::Config config, llama4::read_config(opened.directory, arguments.mmproj));
   opened.kv_dtype = kv_dtype_of(arguments, config);
 
-  const std::uint64_t weights = weight_bytes_of(opened.directory);
+  const std::uint64_t weights = weight_bytes_of(opened.directory, arguments.mmproj);
   const MemoryLimits limits = memory_limits();
   const std::int64_t rows = engine::SessionOptions{}.piece_rows;
   const std::int64_t trained = std::max<std::int64_t>(config.text.context, 1);
@@ -82,11 +91,13 @@ Result<Opened> open_model(const ModelArguments& arguments, std::int64_t context_
 
   Progress progress("loading", weights);
   std::uint64_t before = 0;
-  HERD_TRY(opened.loaded,
-           llama4::load(opened.directory, [&](std::string_view, std::uint64_t done, std::uint64_t) {
-             progress.add(done - before);
-             before = done;
-           }));
+  HERD_TRY(opened.loaded, llama4::load(
+                              opened.directory,
+                              [&](std::string_view, std::uint64_t done, std::uint64_t) {
+                                progress.add(done - before);
+                                before = done;
+                              },
+                              arguments.mmproj));
   if (arguments.adapter) {
     HERD_TRY(opened.adapters, llama4::load_adapters(opened.loaded->model(), *arguments.adapter));
   }

@@ -15,6 +15,7 @@ namespace herd::cli {
 
 struct ModelArguments {
   std::string model;
+  std::string mmproj;
   std::optional<std::string> adapter = {};
   std::int64_t threads = 0;
   std::int64_t ctx = 0;
@@ -25,7 +26,10 @@ struct ModelArguments {
   static constexpr auto fields() {
     using O = ModelArguments;
     return option_list(
-        option("model", &O::model, "a checkpoint directory, or the name cria"),
+        option("model", &O::model, "a checkpoint directory, a .gguf file, or the name cria"),
+        option("mmproj", &O::mmproj,
+               "the .gguf file of the vision encoder; the one beside the model if not given, none "
+               "for none"),
         option("adapter", &O::adapter,
                "a directory of LoRA adapters for the model, as PEFT saves them"),
         option("threads", &O::threads, "compute threads; 0 for all CPUs", Range{0, 1024}),
@@ -39,7 +43,7 @@ struct ModelArguments {
   }
 };
 
-// The directory that a MODEL argument means: a path, or the name of the model that herd carries.
+// The directory or .gguf file that a MODEL argument means: a path, or the name of the model that herd carries.
 // Fails with missing_input.
 Result<fs::path> find_model(const std::string& model);
 

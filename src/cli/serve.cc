@@ -220,12 +220,13 @@ Result<int> serve(Arguments arguments) {
   HERD_TRY(const std::unique_ptr<engine::Engine> engine,
            engine::Engine::create(opened.loaded->model(), bundle.tokenizer, *opened.pool,
                                   engine_options(options, opened.context), opened.kv_dtype));
-  const std::string directory_name =
-      fs::absolute(opened.directory / "x").parent_path().lexically_normal().filename().string();
+  const bool is_file = fs::is_regular_file(opened.directory);
+  const fs::path whole = fs::absolute(opened.directory / "x").parent_path().lexically_normal();
+  const std::string directory_name = (is_file ? whole.stem() : whole.filename()).string();
   server::Service service(
       bundle, *engine, keys.get(),
       {.model_id = options.name.empty() ? directory_name : options.name,
-       .created = modified(opened.directory / "config.json"),
+       .created = modified(is_file ? opened.directory : opened.directory / "config.json"),
        .fingerprint = server::fingerprint(opened.directory, HERD_VERSION HERD_COMPILER, "cpu"),
        .version = HERD_VERSION,
        .accept_unknown = options.accept_unknown,

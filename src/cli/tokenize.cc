@@ -6,6 +6,7 @@
 #include "cli/flags.h"
 #include "cli/model_arguments.h"
 #include "cli/output.h"
+#include "engine/bundle.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
@@ -39,7 +40,7 @@ struct RenderOptions {
   static constexpr auto fields() {
     using O = RenderOptions;
     return option_list(
-        option("model", &O::model, "a checkpoint directory, or the name cria"),
+        option("model", &O::model, "a checkpoint directory, a .gguf file, or the name cria"),
         option("messages", &O::messages,
                "a file with OpenAI's messages: an array, or an object with one"),
         option("tools", &O::tools, "a file with OpenAI's tools, an array"),
@@ -84,7 +85,7 @@ Result<int> tokenize(Arguments arguments) {
     return 0;
   }
   HERD_TRY(const fs::path directory, find_model(options.model));
-  HERD_TRY(const text::Tokenizer tokenizer, text::Tokenizer::from_directory(directory));
+  HERD_TRY(const text::Tokenizer tokenizer, engine::open_tokenizer(directory));
   HERD_TRY(const std::string input, all_of_stdin());
   if (options.decode) {
     HERD_TRY(const std::vector<std::int32_t> ids, ids_in(input, tokenizer.size()));
@@ -114,8 +115,8 @@ Result<int> render(Arguments arguments) {
     return 0;
   }
   HERD_TRY(const fs::path directory, find_model(options.model));
-  HERD_TRY(const text::ChatFormat format, text::read_chat_format(directory));
-  HERD_TRY(const text::Tokenizer tokenizer, text::Tokenizer::from_directory(directory));
+  HERD_TRY(const text::ChatFormat format, engine::open_chat_format(directory));
+  HERD_TRY(const text::Tokenizer tokenizer, engine::open_tokenizer(directory));
   HERD_TRY(const text::ChatRenderer renderer, text::ChatRenderer::create(tokenizer, format));
   HERD_TRY(const json::value messages, read_json(options.messages));
   json::value tools;

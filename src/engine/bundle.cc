@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/options_json.h"
+#include "checkpoint/store.h"
 
 namespace herd::engine {
 namespace {
@@ -49,7 +50,64 @@ Result<SamplingOptions> sampling_of(const json::value& generation) {
   return options;
 }
 
+template <typename T>
+Result<std::vector<T>> needed(Result<std::optional<std::vector<T>>> found, std::string_view name) {
+  if (!found) return std::unexpected(std::move(found).error());
+  if (!found->has_value()) return fail(Code::gguf_key, "key 'tokenizer.ggml.{}' is missing", name);
+  return std::move(**found);
+}
+
+Result<text::Tokenizer> tokenizer_of(const checkpoint::GgufHeader& header) {
+  text::GgufWords words;
+  const auto text = [&](std::string_view key, std::string_view& to) -> Result<void> {
+    HERD_TRY(const auto value, header.text(key));
+    if (value) to = *value;
+    return {};
+  };
+  HERD_TRY_VOID(text("tokenizer.ggml.model", words.model));
+  HERD_TRY_VOID(text("tokenizer.ggml.pre", words.pre));
+  HERD_TRY_VOID(text("herd.tokenizer.split", words.split));
+  HERD_TRY(words.tokens, needed(header.texts("tokenizer.ggml.tokens"), "tokens"));
+  HERD_TRY(words.kinds, needed(header.integers("tokenizer.ggml.token_type"), "token_type"));
+  HERD_TRY(words.merges, needed(header.texts("tokenizer.ggml.merges"), "merges"));
+  return text::Tokenizer::from_gguf(words);
+}
+
+// What a file recommends for sampling, in keys that newer converters write.
+Result<SamplingOptions> sampling_of(const checkpoint::GgufHeader& header) {
+  SamplingOptions options;
+  json::object known;
+  for (const auto& [key, name] : {std::pair{"general.sampling.temp", "temperature"},
+                                  {"general.sampling.top_p", "top_p"},
+                                  {"general.sampling.min_p", "min_p"}}) {
+    HERD_TRY(const auto value, header.number(key));
+    if (value) known[name] = *value;
+  }
+  HERD_TRY(const auto top_k, header.integer("general.sampling.top_k"));
+  if (top_k) known["top_k"] = *top_k;
+  HERD_TRY_VOID(set_options_from_json(options, known));
+  return options;
+}
+
 }  // namespace
+
+Result<text::Tokenizer> open_tokenizer(const fs::path& model) {
+  if (!fs::is_regular_file(model)) return text::Tokenizer::from_directory(model);
+  HERD_TRY(const checkpoint::Store store, checkpoint::Store::open(model));
+  auto tokenizer = tokenizer_of(store.gguf().front());
+  if (!tokenizer) return std::unexpected(std::move(tokenizer).error().in(model.string()));
+  return tokenizer;
+}
+
+Result<text::ChatFormat> open_chat_format(const fs::path& model) {
+  if (!fs::is_regular_file(model)) return text::read_chat_format(model);
+  HERD_TRY(const checkpoint::Store store, checkpoint::Store::open(model));
+  HERD_TRY(const auto jinja, store.gguf().front().text("tokenizer.chat_template"));
+  text::ChatFormat format = text::recognise_chat_template(jinja.value_or(""));
+  if (!jinja)
+    format.note = "no chat template is there; messages are formatted by Llama 4's plain grammar";
+  return format;
+}
 
 Result<media::PreprocessOptions> picture_options(const fs::path& directory,
                                                  const llama4::VisionConfig& vision) {
@@ -71,8 +129,8 @@ Result<media::PreprocessOptions> picture_options(const fs::path& directory,
 }
 
 Result<Bundle> Bundle::open(const fs::path& directory, const llama4::Config& config) {
-  HERD_TRY(text::Tokenizer tokenizer, text::Tokenizer::from_directory(directory));
-  HERD_TRY(text::ChatFormat chat_format, text::read_chat_format(directory));
+  HERD_TRY(text::Tokenizer tokenizer, open_tokenizer(directory));
+  HERD_TRY(text::ChatFormat chat_format, open_chat_format(directory));
   Bundle bundle{.tokenizer = std::move(tokenizer),
                 .chat_format = std::move(chat_format),
                 .pictures = {},
@@ -89,6 +147,10 @@ Result<Bundle> Bundle::open(const fs::path& directory, const llama4::Config& con
     auto sampling = sampling_of(generation);
     if (!sampling) return std::unexpected(std::move(sampling).error().in(path.string()));
     bundle.sampling = *sampling;
+  }
+  if (fs::is_regular_file(directory)) {
+    HERD_TRY(const checkpoint::Store store, checkpoint::Store::open(directory));
+    HERD_TRY(bundle.sampling, sampling_of(store.gguf().front()));
   }
   if (!bundle.chat_format.note.empty()) bundle.notes.push_back(bundle.chat_format.note);
   if (is_untrained(directory))

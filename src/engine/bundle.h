@@ -26,8 +26,8 @@ struct Bundle {
   std::vector<std::int32_t> stop_tokens;  // the configuration's and the tokenizer's
   std::vector<std::string> notes;
 
-  // Fails with the errors of the files.
-  static Result<Bundle> open(const fs::path& directory, const llama4::Config& config);
+  // Of a directory, or of a GGUF file. Fails with the errors of the files.
+  static Result<Bundle> open(const fs::path& model, const llama4::Config& config);
 
   // A picture cut into tiles for this model's encoder. Fails with conversation_invalid when the model sees only text.
   [[nodiscard]] Result<media::Tiles> cut(const media::Image& image) const;
@@ -42,6 +42,10 @@ struct Bundle {
   [[nodiscard]] Result<Prompt> chat_prompt(const text::Conversation& conversation,
                                            std::span<const media::Image> images) const;
 };
+
+// The tokenizer and the chat format alone, of a directory or a GGUF file.
+Result<text::Tokenizer> open_tokenizer(const fs::path& model);
+Result<text::ChatFormat> open_chat_format(const fs::path& model);
 
 // How a directory wants pictures cut: its preprocessor_config.json, or else processor_config.json, or Llama 4's way
 // where it has neither. Fails with the errors of the file, and with config_invalid where the encoder's tiles are

@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_writer.h"
+#include "llama4/gguf_export.h"
 #include "llama4/names.h"
 #include "llama4/tensor_list.h"
 #include "tensor/float_bits.h"
@@ -401,6 +402,8 @@ std::vector<float> merged(const Matrix& weight, const nn::Adapter& adapter, std:
   out.reserve(static_cast<std::size_t>(weight.out * weight.in));
   const std::int64_t r = adapter.rank();
   std::vector<double> sum(static_cast<std::size_t>(weight.in));
+  constexpr std::int64_t band = 64;  // decoded at a time
+  std::vector<float> rows(static_cast<std::size_t>(band * weight.in));
   for (std::int64_t o = 0; o < weight.out; ++o) {
     std::ranges::fill(sum, 0.0);
     for (std::int64_t k = 0; k < r; ++k) {
@@ -410,11 +413,9 @@ std::vector<float> merged(const Matrix& weight, const nn::Adapter& adapter, std:
       const float* a = static_cast<const float*>(adapter.a[index].data) + k * weight.in;
       for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += b * double{a[i]};
     }
+    if (o % band == 0) rows_as_floats(weight, o, std::min(o + band, weight.out), rows.data());
     for (std::int64_t i = 0; i < weight.in; ++i) {
-      const std::int64_t at =
-          weight.layout == Layout::out_in ? o * weight.stride + i : i * weight.stride + o;
-      float number = element_as_f32(weight.data, weight.dtype, at);
-      if (weight.scale != nullptr) number *= weight.scale[o];
+      const float number = rows[static_cast<std::size_t>(o % band * weight.in + i)];
       out.push_back(static_cast<float>(double{number} + sum[static_cast<std::size_t>(i)]));
     }
   }

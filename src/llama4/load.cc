@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/table.h"
+#include "llama4/gguf.h"
 #include "llama4/meta.h"
 
 namespace herd::llama4 {
@@ -166,7 +167,20 @@ Result<void> Loaded::bind() {
   return tensors_.expect_none_left();
 }
 
-Result<Config> read_config(const fs::path& directory) {
+Result<checkpoint::Store> open_store(const fs::path& model, const fs::path& projector,
+                                     const checkpoint::Progress& progress) {
+  fs::path vision = projector == "none" ? fs::path() : projector;
+  if (projector.empty() && fs::is_regular_file(model)) vision = checkpoint::find_projector(model);
+  return checkpoint::Store::open(model, progress, vision);
+}
+
+Result<Config> read_config(const fs::path& directory, const fs::path& projector) {
+  if (fs::is_regular_file(directory)) {
+    HERD_TRY(const checkpoint::Store store, open_store(directory, projector));
+    auto config = config_from_gguf(store);
+    if (!config) return std::unexpected(std::move(config).error().in(directory.string()));
+    return config;
+  }
   const fs::path hugging_face = directory / "config.json", meta = directory / "params.json";
   if (!fs::exists(hugging_face) && !fs::exists(meta))
     return fail_with_hint(
@@ -188,9 +202,10 @@ Result<Config> read_config(const fs::path& directory) {
 }
 
 Result<std::unique_ptr<Loaded>> load(const fs::path& directory,
-                                     const checkpoint::Progress& progress) {
-  HERD_TRY(Config config, read_config(directory));
-  HERD_TRY(checkpoint::Store store, checkpoint::Store::open(directory, progress));
+                                     const checkpoint::Progress& progress,
+                                     const fs::path& projector) {
+  HERD_TRY(Config config, read_config(directory, projector));
+  HERD_TRY(checkpoint::Store store, open_store(directory, projector, progress));
   complete_widths(config, store);
   HERD_TRY(TensorMap tensors, canonical_tensors(store, config, progress));
   auto loaded = std::make_unique<Loaded>(std::move(store), std::move(tensors), config);

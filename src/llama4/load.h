@@ -45,11 +45,17 @@ class Loaded {
   DType weight_type_ = DType::bf16;
 };
 
-// The configuration of a directory: config.json with generation_config.json, or params.json.
-Result<Config> read_config(const fs::path& directory);
+// The configuration of a directory: config.json with generation_config.json, or params.json; or of a GGUF file, with
+// its vision encoder in `projector` (empty: the file with mmproj in its name beside it, if there is one; "none": none).
+Result<Config> read_config(const fs::path& model, const fs::path& projector = {});
+
+// The same files, opened.
+Result<checkpoint::Store> open_store(const fs::path& model, const fs::path& projector = {},
+                                     const checkpoint::Progress& progress = {});
 
 // Fails with the errors of the configuration, the files, the names and bind().
-Result<std::unique_ptr<Loaded>> load(const fs::path& directory,
-                                     const checkpoint::Progress& progress = {});
+Result<std::unique_ptr<Loaded>> load(const fs::path& model,
+                                     const checkpoint::Progress& progress = {},
+                                     const fs::path& projector = {});
 
 }  // namespace herd::llama4

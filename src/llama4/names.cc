@@ -6,6 +6,7 @@
 #include <cstring>
 #include <optional>
 
+#include "llama4/gguf.h"
 #include "llama4/meta.h"
 #include "tensor/float_bits.h"
 
@@ -31,6 +32,7 @@ std::optional<std::vector<std::byte>> as_floats(const NamedTensor& tensor) {
 
 // Views are used as arrays of their type. Writers align them; a file that does not is copied, not refused.
 bool is_aligned(const NamedTensor& tensor) {
+  if (is_quantized(tensor.dtype)) return true;  // blocks are bytes
   return std::bit_cast<std::uintptr_t>(tensor.data) % row_of(tensor.dtype).bytes == 0;
 }
 
@@ -52,6 +54,8 @@ Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config
   std::vector<MergedTensor> named;
   if (store.format() == checkpoint::Format::meta) {
     HERD_TRY(named, merge_shards(store, config, map.storage_, progress));
+  } else if (store.format() == checkpoint::Format::gguf) {
+    named = tensors_of_gguf(store);
   } else {
     for (const checkpoint::StoredTensor& stored : store.tensors())
       named.push_back(
@@ -68,8 +72,7 @@ Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config
       tensor.dtype = DType::f32;
       tensor.data = map.storage_.emplace_back(std::move(*floats)).data();
     } else if (!is_aligned(tensor)) {
-      const std::size_t bytes =
-          static_cast<std::size_t>(tensor.shape.elements()) * row_of(tensor.dtype).bytes;
+      const auto bytes = static_cast<std::size_t>(bytes_of(tensor.dtype, tensor.shape.elements()));
       tensor.data = map.storage_.emplace_back(tensor.data, tensor.data + bytes).data();
     }
     map.entries_.push_back({std::move(one.canonical), std::move(one.stored), tensor});

@@ -33,6 +33,7 @@ std::string ends_of(const fs::path& path, std::uint64_t size) {
 std::string fingerprint(const fs::path& model, std::string_view version, std::string_view kernels) {
   std::vector<fs::path> files;
   std::error_code ignored;
+  if (fs::is_regular_file(model, ignored)) files.push_back(model);  // a GGUF file is all of it
   for (const auto& entry : fs::directory_iterator(model, ignored))
     if (entry.is_regular_file(ignored)) files.push_back(entry.path());
   std::ranges::sort(files);

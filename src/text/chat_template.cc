@@ -268,21 +268,24 @@ Result<std::optional<std::string>> template_in(const json::value& file, const st
 
 }  // namespace
 
-Result<ChatFormat> read_chat_format(const fs::path& directory) {
+Result<std::string> read_chat_template(const fs::path& directory) {
   constexpr std::uint64_t template_bytes_max = 1 << 20;
   std::error_code ignored;
   const fs::path jinja = directory / "chat_template.jinja";
-  if (fs::exists(jinja, ignored)) {
-    HERD_TRY(const std::string text, read_file(jinja, template_bytes_max));
-    return recognise_chat_template(text);
-  }
+  if (fs::exists(jinja, ignored)) return read_file(jinja, template_bytes_max);
   for (const char* name : {"chat_template.json", "tokenizer_config.json"}) {
     const fs::path path = directory / name;
     if (!fs::exists(path, ignored)) continue;
     HERD_TRY(const json::value file, read_json(path.string()));
-    HERD_TRY(const auto text, template_in(file, path.string()));
-    if (text) return recognise_chat_template(*text);
+    HERD_TRY(auto text, template_in(file, path.string()));
+    if (text) return *std::move(text);
   }
+  return std::string();
+}
+
+Result<ChatFormat> read_chat_format(const fs::path& directory) {
+  HERD_TRY(const std::string text, read_chat_template(directory));
+  if (!text.empty()) return recognise_chat_template(text);
   return ChatFormat{ChatVersion::basic,
                     {},
                     "no chat template is there; messages are formatted by Llama 4's plain grammar"};

@@ -39,6 +39,9 @@ struct ChatFormat {
 // Recognises a template's text. Never fails: an unknown one gives ChatVersion::basic and a note.
 ChatFormat recognise_chat_template(std::string_view jinja);
 
+// The text of a model directory's template, from the same files; empty when there is none.
+Result<std::string> read_chat_template(const fs::path& directory);
+
 // The template of a model directory: chat_template.jinja, else chat_template.json, else tokenizer_config.json (its
 // "chat_template", a text or the one named "default" of a list). No template: basic, with a note.
 // Fails with template_invalid, io_failed or invalid_json when a file is there and cannot be read.

@@ -1,7 +1,9 @@
 #include "text/merges.h"
 
+#include <algorithm>
 #include <bit>
 #include <random>
+#include <tuple>
 
 #include "base/check.h"
 
@@ -80,6 +82,24 @@ Result<MergeTable> MergeTable::from_ranks(const Vocabulary& vocabulary) {
     }
   }
   return build(merges, vocabulary);
+}
+
+std::vector<Merge> MergeTable::all() const {
+  std::vector<Merge> out;
+  out.reserve(count_);
+  constexpr std::uint64_t id_mask = (1ull << id_bits) - 1;
+  for (const std::uint64_t entry : slots_) {
+    if (entry == empty) continue;
+    const auto rank = static_cast<std::uint32_t>(entry & ((1u << rank_bits) - 1));
+    const std::uint64_t key = entry >> rank_bits;
+    out.push_back({.left = static_cast<std::int32_t>(key >> id_bits),
+                   .right = static_cast<std::int32_t>(key & id_mask),
+                   .token = token_of_rank_[rank],
+                   .rank = rank});
+  }
+  // Equal ranks make equal tokens; then in the order of their halves, so that the list is one and the same each time.
+  std::ranges::sort(out, {}, [](const Merge& m) { return std::tuple(m.rank, m.left, m.right); });
+  return out;
 }
 
 }  // namespace herd::text

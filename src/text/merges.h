@@ -59,6 +59,9 @@ class MergeTable {
 
   [[nodiscard]] std::size_t size() const { return count_; }
 
+  // All of them, the earliest first.
+  [[nodiscard]] std::vector<Merge> all() const;
+
  private:
   // One word an entry, because the table is larger than the caches: left, right (21 bits each) and rank (22 bits).
   static constexpr int id_bits = 21;

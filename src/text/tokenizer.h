@@ -24,6 +24,24 @@ namespace herd::text {
 // renderer of the conversation may make control tokens.
 enum class SpecialTokens : std::uint8_t { as_text, parse };
 
+// A tokenizer as GGUF metadata has it (tokenizer.ggml.*). Views of the file.
+struct GgufWords {
+  std::string_view model;  // "gpt2": byte-level BPE
+  std::string_view pre;    // "llama4", or "gpt-4o", which splits alike
+  std::string_view split;  // what herd writes for its own models' split; else empty
+  std::vector<std::string_view> tokens;
+  std::vector<std::int64_t> kinds;       // of each token, as ggml numbers them
+  std::vector<std::string_view> merges;  // "left right"
+};
+
+// The same, owned: what a writer of such files needs.
+struct GgufWordList {
+  std::vector<std::string> tokens;
+  std::vector<std::int32_t> kinds;
+  std::vector<std::string> merges;
+  std::string split;  // empty for Llama 4's
+};
+
 class Tokenizer {
  public:
   // By content: a file that begins with '{' is a tokenizer.json, any other a tiktoken tokenizer.model.
@@ -40,6 +58,13 @@ class Tokenizer {
   // Lines "base64(bytes) rank", ranks 0 to n-1 once each, and behind them Llama 4's 2048 special tokens
   // (spec/llama4.md 4.2). Fails with tokenizer_invalid (line named).
   static Result<Tokenizer> from_tiktoken(std::string_view lines);
+
+  // The metadata of a GGUF file. Unused tokens at the end, which only name rows of the model, are left out.
+  // Fails with tokenizer_invalid (entry named).
+  static Result<Tokenizer> from_gguf(const GgufWords& words);
+
+  // This tokenizer as such metadata, with unused tokens up to `vocabulary` rows of the model.
+  [[nodiscard]] GgufWordList gguf_words(std::int64_t vocabulary) const;
 
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text,
                                                  SpecialTokens specials) const;

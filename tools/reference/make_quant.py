@@ -16,6 +16,8 @@ BLOCKS = 4
 HALVES = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q2_K": [80, 82], "Q3_K": [108],
           "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ1_S": [0], "IQ1_M": [], "IQ2_XXS": [0], "IQ2_XS": [0],
           "IQ2_S": [0], "IQ3_XXS": [0], "IQ3_S": [0], "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": []}
+# Those that the package can make itself, bit by bit as ggml does.
+ENCODED = ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4")
 
 
 def random_blocks(rng, name):
@@ -41,6 +43,19 @@ def write_blocks():
         numbers = quants.dequantize(blocks, GGMLQuantizationType[name]).astype("<f4")
         assert numbers.shape == (BLOCKS, count) and np.isfinite(numbers).all(), name
         (OUT / f"{name.lower()}.bin").write_bytes(blocks.tobytes() + numbers.tobytes())
+
+
+def write_encoded():
+    """Floats and the blocks that the package makes of them, for tests/data/quant/TYPE.encoded.bin."""
+    rng = np.random.default_rng(5)
+    for name in ENCODED:
+        kind = GGMLQuantizationType[name]
+        numbers = (rng.standard_normal((6, 32)) * 10.0 ** rng.integers(-4, 3, (6, 1))).astype(np.float32)
+        numbers[1] = np.abs(numbers[1])
+        numbers[2] = 0
+        numbers[3, ::3] = numbers[3, 0]  # equals
+        blocks = quants.quantize(numbers, kind)
+        (OUT / f"{name.lower()}.encoded.bin").write_bytes(numbers.astype("<f4").tobytes() + blocks.tobytes())
 
 
 def grid_codes(kind):
@@ -77,6 +92,7 @@ def main():
         write_grids(args.grids)
     else:
         write_blocks()
+        write_encoded()
 
 
 if __name__ == "__main__":

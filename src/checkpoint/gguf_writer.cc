@@ -1,0 +1,172 @@
+#include "checkpoint/gguf_writer.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "checkpoint/gguf.h"
+
+namespace herd::checkpoint {
+namespace {
+
+constexpr std::uint32_t version = 3;
+constexpr std::uint64_t alignment = 32;  // the format's own default, so that no key need say it
+
+template <typename T>
+void append_pod(std::string& out, T value) {
+  char bytes[sizeof value];
+  std::memcpy(bytes, &value, sizeof value);
+  out.append(bytes, sizeof value);
+}
+
+void append_text(std::string& out, std::string_view text) {
+  append_pod<std::uint64_t>(out, text.size());
+  out.append(text);
+}
+
+std::uint64_t padding(std::uint64_t size) { return (alignment - size % alignment) % alignment; }
+
+std::uint64_t bytes_of_planned(const PlannedTensor& tensor) {
+  return static_cast<std::uint64_t>(bytes_of(tensor.dtype, tensor.shape.elements()));
+}
+
+}  // namespace
+
+void GgufKeys::begin(std::string_view key, std::uint32_t type) {
+  append_text(bytes_, key);
+  append_pod(bytes_, type);
+  ++count_;
+}
+
+void GgufKeys::put(std::string_view key, std::uint32_t value) {
+  begin(key, static_cast<std::uint32_t>(GgufType::u32));
+  append_pod(bytes_, value);
+}
+
+void GgufKeys::put_u16(std::string_view key, std::uint16_t value) {
+  begin(key, static_cast<std::uint32_t>(GgufType::u16));
+  append_pod(bytes_, value);
+}
+
+void GgufKeys::put(std::string_view key, float value) {
+  begin(key, static_cast<std::uint32_t>(GgufType::f32));
+  append_pod(bytes_, value);
+}
+
+void GgufKeys::put(std::string_view key, bool value) {
+  begin(key, static_cast<std::uint32_t>(GgufType::boolean));
+  append_pod<std::uint8_t>(bytes_, value ? 1 : 0);
+}
+
+void GgufKeys::put(std::string_view key, std::string_view value) {
+  begin(key, static_cast<std::uint32_t>(GgufType::string));
+  append_text(bytes_, value);
+}
+
+void GgufKeys::put(std::string_view key, std::span<const std::string> values) {
+  begin(key, static_cast<std::uint32_t>(GgufType::array));
+  append_pod(bytes_, static_cast<std::uint32_t>(GgufType::string));
+  append_pod<std::uint64_t>(bytes_, values.size());
+  for (const std::string& value : values) append_text(bytes_, value);
+}
+
+void GgufKeys::put(std::string_view key, std::span<const std::int32_t> values) {
+  begin(key, static_cast<std::uint32_t>(GgufType::array));
+  append_pod(bytes_, static_cast<std::uint32_t>(GgufType::i32));
+  append_pod<std::uint64_t>(bytes_, values.size());
+  for (const std::int32_t value : values) append_pod(bytes_, value);
+}
+
+void GgufKeys::put(std::string_view key, std::span<const float> values) {
+  begin(key, static_cast<std::uint32_t>(GgufType::array));
+  append_pod(bytes_, static_cast<std::uint32_t>(GgufType::f32));
+  append_pod<std::uint64_t>(bytes_, values.size());
+  for (const float value : values) append_pod(bytes_, value);
+}
+
+void GgufKeys::append(const GgufKeys& more) {
+  bytes_ += more.bytes_;
+  count_ += more.count_;
+}
+
+Result<GgufWriter> GgufWriter::create(const fs::path& path, const GgufKeys& keys,
+                                      std::span<const PlannedTensor> tensors) {
+  GgufWriter writer(path);
+  writer.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (writer.fd_ < 0)
+    return fail(Code::cannot_create, "{}: {}", path.string(), std::strerror(errno));
+  std::string head = "GGUF";
+  append_pod(head, version);
+  append_pod<std::uint64_t>(head, tensors.size());
+  append_pod<std::uint64_t>(head, keys.count());
+  head += keys.bytes();
+  std::uint64_t begin = 0;
+  for (const PlannedTensor& tensor : tensors) {
+    const auto type = gguf_number_of(tensor.dtype);
+    HERD_CHECK(type.has_value(), "{} of {} cannot be in a GGUF file", tensor.name,
+               row_of(tensor.dtype).name);
+    append_text(head, tensor.name);
+    append_pod(head, static_cast<std::uint32_t>(tensor.shape.rank()));
+    for (int axis = tensor.shape.rank() - 1; axis >= 0; --axis)
+      append_pod(head, static_cast<std::uint64_t>(tensor.shape[axis]));
+    append_pod(head, *type);
+    append_pod(head, begin);
+    const std::uint64_t size = bytes_of_planned(tensor);
+    begin += size + padding(size);
+    writer.sizes_.push_back(size);
+  }
+  head.append(padding(head.size()), '\0');
+  HERD_TRY_VOID(writer.put(bytes_of(std::string_view(head))));
+  return writer;
+}
+
+GgufWriter::GgufWriter(GgufWriter&& other) noexcept
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      sizes_(std::move(other.sizes_)),
+      tensor_(other.tensor_),
+      written_(other.written_) {}
+
+GgufWriter::~GgufWriter() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(path_.c_str());
+}
+
+Result<void> GgufWriter::put(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t done = ::write(fd_, bytes.data(), bytes.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return fail(Code::io_failed, "{}: {}", path_.string(), std::strerror(errno));
+    bytes = bytes.subspan(static_cast<std::size_t>(done));
+  }
+  return {};
+}
+
+Result<void> GgufWriter::write(std::span<const std::byte> bytes) {
+  constexpr std::array<std::byte, alignment> zeros{};
+  HERD_CHECK(tensor_ < sizes_.size() && bytes.size() <= sizes_[tensor_] - written_,
+             "{}: more bytes than tensor {} has", path_.string(), tensor_);
+  HERD_TRY_VOID(put(bytes));
+  written_ += bytes.size();
+  if (written_ < sizes_[tensor_]) return {};
+  HERD_TRY_VOID(put(std::span(zeros).first(padding(written_))));
+  ++tensor_;
+  written_ = 0;
+  return {};
+}
+
+Result<void> GgufWriter::finish() {
+  HERD_CHECK(tensor_ == sizes_.size(), "{}: {} tensors were not written", path_.string(),
+             sizes_.size() - tensor_);
+  if (::fsync(fd_) != 0 || ::close(std::exchange(fd_, -1)) != 0)
+    return fail(Code::io_failed, "{}: {}", path_.string(), std::strerror(errno));
+  return {};
+}
+
+}  // namespace herd::checkpoint

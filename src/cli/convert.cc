@@ -1,0 +1,139 @@
+// herd convert, herd quantize: a model between Hugging Face directories and GGUF files, in other number formats on the way.
+#include "base/json_text.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "cli/command.h"
+#include "cli/flags.h"
+#include "cli/model_arguments.h"
+#include "cli/output.h"
+#include "engine/model_files.h"
+#include "llama4/config_json.h"
+#include "llama4/gguf_export.h"
+#include "train/export.h"
+
+namespace herd::cli {
+namespace {
+
+constexpr std::string_view targets[] = {"auto", "gguf", "hf"};
+
+constexpr auto type_names = [] {
+  std::array<std::string_view, llama4::mix_table.size()> out;
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = llama4::mix_table[i].name;
+  return out;
+}();
+
+struct ConvertOptions {
+  std::string source, destination;
+  std::string to = "auto";
+  std::string type = "bf16";
+  std::string mmproj;
+  std::string vision_out;
+  std::int64_t shard_mib = 0;
+  std::int64_t threads = 0;
+
+  static constexpr auto fields() {
+    using O = ConvertOptions;
+    return option_list(
+        option("source", &O::source, "a checkpoint directory, a .gguf file, or the name cria"),
+        option("destination", &O::destination, "the .gguf file or the directory to write"),
+        option("to", &O::to, "what to write; auto: gguf when the destination ends so, else hf",
+               Choices{targets}),
+        option("type", &O::type, "number formats, by role of the tensor (docs/gguf.md)",
+               Choices{type_names}),
+        option("mmproj", &O::mmproj, "the source's vision encoder, as for other commands"),
+        option("vision_out", &O::vision_out,
+               "where the vision encoder goes (GGUF keeps it apart); left out when not given"),
+        option("shard_mib", &O::shard_mib, "largest GGUF shard in MiB of tensors; 0: one file",
+               Range{0, 1 << 30}),
+        option("threads", &O::threads, "compute threads; 0 for all CPUs", Range{0, 1024}));
+  }
+};
+
+std::string name_of(const fs::path& model) {
+  const fs::path whole = fs::absolute(model / "x").parent_path().lexically_normal();
+  return (fs::is_regular_file(model) ? whole.stem() : whole.filename()).string();
+}
+
+Result<void> to_gguf(const fs::path& source, llama4::Loaded& loaded,
+                     const ConvertOptions& options) {
+  const bool has_words =
+      fs::is_regular_file(source)
+          ? loaded.store().gguf().front().find("tokenizer.ggml.tokens") != nullptr
+          : fs::exists(source / "tokenizer.json") || fs::exists(source / "tokenizer.model");
+  llama4::GgufExport out{.mix = llama4::find_mix(options.type),
+                         .shard_bytes = static_cast<std::uint64_t>(options.shard_mib) << 20,
+                         .name = name_of(source),
+                         .words = {},
+                         .projector = options.vision_out};
+  if (has_words) {
+    HERD_TRY(out.words, engine::word_keys(source, loaded.config()));
+  } else {
+    log(LogLevel::warn, "{} has no tokenizer: the file gets none", source.string());
+  }
+  if (loaded.config().vision && options.vision_out.empty())
+    log(LogLevel::warn, "the vision encoder is left out; --vision-out FILE writes it");
+  Progress progress("writing", llama4::gguf_bytes(loaded.model(), out));
+  out.progress = [&](std::uint64_t bytes) { progress.add(bytes); };
+  ThreadPool pool(static_cast<int>(options.threads));
+  HERD_TRY(const auto notes, llama4::write_gguf(loaded.model(), options.destination, out, pool));
+  constexpr std::size_t shown_max = 3;
+  for (std::size_t i = 0; i < std::min(notes.size(), shown_max); ++i)
+    log(LogLevel::warn, "{}", notes[i]);
+  if (notes.size() > shown_max)
+    log(LogLevel::warn, "... and {} tensors more", notes.size() - shown_max);
+  return {};
+}
+
+Result<void> to_hugging_face(const fs::path& source, llama4::Loaded& loaded,
+                             const ConvertOptions& options) {
+  if (options.type != "bf16" && options.type != "f32")
+    return fail(Code::usage, "--type {} is not written to directories; bf16 and f32 are",
+                options.type);
+  const fs::path out = options.destination;
+  std::error_code error;
+  fs::create_directories(out, error);
+  if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
+  if (fs::exists(out / "config.json"))
+    return fail(Code::cannot_create, "{}: has a model already", out.string());
+  const fs::path beside = fs::is_regular_file(source) ? fs::path(out) / "none" : source;
+  HERD_TRY_VOID(train::export_model(loaded.model(),
+                                    options.type == "f32" ? DType::f32 : DType::bf16, beside, out));
+  if (!fs::is_regular_file(source)) return {};
+  HERD_TRY_VOID(
+      write_file(out / "generation_config.json",
+                 std::string_view(json_text(llama4::generation_to_hugging_face(loaded.config())))));
+  if (loaded.store().gguf().front().find("tokenizer.ggml.tokens") == nullptr) return {};
+  return engine::write_word_files(source, out);
+}
+
+Result<int> run(Arguments arguments, std::string_view command, std::string_view sentence,
+                std::string_view example, std::string_view type) {
+  ConvertOptions options;
+  options.type = type;
+  Flags flags(command, sentence, example);
+  flags.add(options, {{"source"}, {"destination"}});
+  HERD_TRY(const std::optional<std::string> help, flags.parse(arguments));
+  if (help) HERD_TRY_VOID(print(*help));
+  if (help) return 0;
+  HERD_TRY(const fs::path source, find_model(options.source));
+  HERD_TRY(const std::unique_ptr<llama4::Loaded> loaded, llama4::load(source, {}, options.mmproj));
+  const bool gguf =
+      options.to == "gguf" || (options.to == "auto" && options.destination.ends_with(".gguf"));
+  HERD_TRY_VOID(gguf ? to_gguf(source, *loaded, options)
+                     : to_hugging_face(source, *loaded, options));
+  return 0;
+}
+
+}  // namespace
+
+Result<int> convert(Arguments arguments) {
+  return run(arguments, "convert", "a model between Hugging Face's directories and GGUF files",
+             "herd convert cria cria.gguf --type q8_0", "bf16");
+}
+
+Result<int> quantize(Arguments arguments) {
+  return run(arguments, "quantize", "a model as a GGUF file of fewer bits",
+             "herd quantize cria cria.gguf --type q4_k_m", "q4_k_m");
+}
+
+}  // namespace herd::cli

@@ -1,0 +1,91 @@
+// herd convert, quantize, perplexity and compare on the model that herd carries.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "cli/testing/run_herd.h"
+
+namespace herd::cli {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string cria = std::string(HERD_ROOT) + "/models/cria";
+
+class Convert : public testing::Test {
+ protected:
+  Convert() : directory(fs::path(testing::TempDir()) / "herd_convert") {
+    fs::remove_all(directory);
+    fs::create_directories(directory);
+    write_file(directory / "text.txt",
+               std::string_view("There was a king who had three sons. The youngest was called "
+                                "simple, and he went into the wood to cut some bread.\n"))
+        .value();
+  }
+  ~Convert() override { fs::remove_all(directory); }
+
+  [[nodiscard]] std::string at(const char* name) const { return (directory / name).string(); }
+
+  static json::value tokens_of(const std::string& model) {
+    const Ran ran = run_herd({"generate", model, "Say hello to my cat.", "--temperature", "0",
+                              "--max-tokens", "24", "--json"});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return document_of(ran).at("tokens");
+  }
+
+  fs::path directory;
+};
+
+TEST_F(Convert, ThereAndBackSaysTheSame) {
+  ASSERT_EQ(run_herd({"convert", cria, at("cria.gguf"), "--vision-out", at("mmproj.gguf")}).status,
+            0);
+  const json::value wanted = tokens_of(cria);
+  EXPECT_EQ(tokens_of(at("cria.gguf")), wanted);
+  ASSERT_EQ(run_herd({"convert", at("cria.gguf"), at("again")}).status, 0);
+  EXPECT_EQ(tokens_of(at("again")), wanted);
+
+  const json::value found = document_of(run_herd({"inspect", at("cria.gguf"), "--json"}));
+  EXPECT_EQ(found.at("format"), "gguf");
+  EXPECT_EQ(found.at("text").at("chunk"), 128);
+  EXPECT_EQ(found.at("vision"), document_of(run_herd({"inspect", cria, "--json"})).at("vision"));
+}
+
+TEST_F(Convert, FewerBitsDivergeAndAreMeasured) {
+  ASSERT_EQ(run_herd({"quantize", cria, at("q8.gguf"), "--type", "q8_0"}).status, 0);
+  ASSERT_EQ(run_herd({"quantize", cria, at("q4.gguf"), "--type", "q4_1"}).status, 0);
+  EXPECT_LT(fs::file_size(at("q4.gguf")), fs::file_size(at("q8.gguf")));
+  const auto compared = [&](const std::string& other) {
+    const Ran ran = run_herd({"compare", cria, other, at("text.txt"), "--json"});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return document_of(ran);
+  };
+  const json::value same = compared(cria), q8 = compared(at("q8.gguf")),
+                    q4 = compared(at("q4.gguf"));
+  const auto kl = [](const json::value& found) { return found.at("mean_kl").to_number<double>(); };
+  EXPECT_EQ(kl(same), 0);
+  EXPECT_EQ(same.at("top1_agreement").to_number<double>(), 1);
+  EXPECT_GT(kl(q8), 0);
+  EXPECT_LT(kl(q8), 0.01);
+  EXPECT_GT(kl(q4), kl(q8));
+  EXPECT_LT(kl(q4), 1);
+
+  const json::value read =
+      document_of(run_herd({"perplexity", at("q8.gguf"), at("text.txt"), "--json"}));
+  EXPECT_NEAR(read.at("perplexity").to_number<double>(),
+              q8.at("other_perplexity").to_number<double>(), 1e-6);
+}
+
+TEST_F(Convert, SaysWhatItCannot) {
+  write_file(directory / "full.gguf", std::string_view("x")).value();
+  const Ran there = run_herd({"convert", cria, at("full.gguf")});
+  EXPECT_NE(there.status, 0);
+  EXPECT_THAT(there.err, HasSubstr("E1002"));
+  EXPECT_EQ(read_file(directory / "full.gguf", 10).value(), "x");
+  const Ran type = run_herd({"convert", cria, at("dir"), "--type", "q8_0"});
+  EXPECT_EQ(type.status, 2);
+  EXPECT_THAT(type.err, HasSubstr("bf16 and f32"));
+  EXPECT_EQ(run_herd({"quantize", cria, at("x.gguf"), "--type", "q9"}).status, 2);
+}
+
+}  // namespace
+}  // namespace herd::cli

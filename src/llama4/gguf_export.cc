@@ -1,0 +1,337 @@
+#include "llama4/gguf_export.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "checkpoint/store.h"
+#include "llama4/gguf.h"
+#include "quant/encode.h"
+#include "quant/formats.h"
+
+namespace herd::llama4 {
+namespace {
+
+using checkpoint::GgufKeys;
+using checkpoint::GgufWriter;
+using checkpoint::PlannedTensor;
+
+// A tensor of the file and the numbers it is made of: matrices one after the other, or a vector.
+struct Part {
+  PlannedTensor planned;
+  std::string canonical;
+  std::vector<const Matrix*> matrices;
+  std::span<const float> vector;
+};
+
+class Parts final : public nn::ParameterVisitor {
+ public:
+  Parts(Model& model, const MixRow& mix) : mix_(mix) { model.parameters(*this); }
+
+  void matrix(std::string_view name, Matrix& matrix) override {
+    add(gguf_name_of(name), name, {matrix.out, matrix.in}, {&matrix});
+  }
+  void vector(std::string_view name, Tensor& vector) override {
+    const std::string gguf = gguf_name_of(name);
+    HERD_CHECK(!gguf.empty(), "no GGUF name for {}", name);
+    text_or_vision(name).push_back(
+        {{gguf, DType::f32, vector.shape}, std::string(name), {}, vector.as<float>()});
+  }
+  void experts(std::string_view name, nn::ExpertMatrices& experts) override {
+    const std::string_view layer = name.substr(0, name.find(".feed_forward"));
+    for (const auto& [matrices, end] :
+         {std::pair{&experts.gate, "gate"}, {&experts.up, "up"}, {&experts.down, "down"}}) {
+      std::vector<const Matrix*> all;
+      for (const Matrix& matrix : *matrices) all.push_back(&matrix);
+      add(fmt::format("blk.{}.ffn_{}_exps.weight", layer.substr(layer.rfind('.') + 1), end),
+          fmt::format("{}.{}_proj.weight", name, end),
+          {static_cast<std::int64_t>(all.size()), all[0]->out, all[0]->in}, all);
+    }
+  }
+
+  std::vector<Part> text, vision;
+  std::vector<std::string> fallen_back;
+
+ private:
+  static bool is_vision(std::string_view name) {
+    return name.starts_with("vision_model.") || name.starts_with("multi_modal_projector.");
+  }
+  std::vector<Part>& text_or_vision(std::string_view name) {
+    return is_vision(name) ? vision : text;
+  }
+
+  void add(const std::string& gguf, std::string_view name, const Shape& shape,
+           std::vector<const Matrix*> matrices) {
+    HERD_CHECK(!gguf.empty(), "no GGUF name for {}", name);
+    const Role role = role_of(name);
+    DType type = type_for(mix_, role, shape[-1]);
+    if (is_vision(name)) {
+      // Encoders are small and their rows seldom whole blocks: 16 bits, patches and positions wider.
+      type = name.contains("patch_embedding") || mix_.experts == DType::f32 ? DType::f32
+             : mix_.experts == DType::bf16                                  ? DType::bf16
+                                                                            : DType::f16;
+    } else if (role != Role::small && type != type_for(mix_, role, 256)) {
+      fallen_back.push_back(fmt::format("{} is {}: its rows of {} are not whole blocks of {}", gguf,
+                                        row_of(type).name, shape[-1],
+                                        row_of(type_for(mix_, role, 256)).name));
+    }
+    text_or_vision(name).push_back(
+        {{gguf, type, shape}, std::string(name), std::move(matrices), {}});
+  }
+
+  const MixRow& mix_;
+};
+
+std::uint32_t u32(std::int64_t value) { return static_cast<std::uint32_t>(value); }
+
+// Experts at every step-th layer; 0 when the layers follow no step.
+std::int64_t moe_step(const TextConfig& text) {
+  const auto first = std::ranges::find(text.is_moe, true);
+  if (first == text.is_moe.end()) return 0;
+  const std::int64_t step = first - text.is_moe.begin() + 1;
+  for (std::int64_t layer = 0; layer < text.layers; ++layer)
+    if (text.is_moe[static_cast<std::size_t>(layer)] != ((layer + 1) % step == 0)) return 0;
+  return step;
+}
+
+void put_shape(GgufKeys& keys, const Config& config) {
+  const TextConfig& text = config.text;
+  keys.put("llama4.block_count", u32(text.layers));
+  keys.put("llama4.context_length", u32(text.context));
+  keys.put("llama4.embedding_length", u32(text.width));
+  keys.put("llama4.feed_forward_length",
+           u32(text.dense_width > 0 ? text.dense_width : 2 * text.expert_width));
+  keys.put("llama4.attention.head_count", u32(text.heads));
+  keys.put("llama4.attention.head_count_kv", u32(text.key_value_heads));
+  keys.put("llama4.attention.key_length", u32(text.head_size));
+  keys.put("llama4.attention.value_length", u32(text.head_size));
+  keys.put("llama4.attention.layer_norm_rms_epsilon", static_cast<float>(text.norm_eps));
+  keys.put("llama4.rope.freq_base", static_cast<float>(text.rope_theta));
+  keys.put("llama4.rope.dimension_count", u32(text.head_size));
+  keys.put("llama4.vocab_size", u32(text.vocabulary));
+  keys.put("llama4.expert_count", u32(text.experts));
+  if (text.experts == 0) return;
+  keys.put("llama4.expert_used_count", u32(text.experts_per_token));
+  keys.put("llama4.expert_feed_forward_length", u32(text.expert_width));
+  keys.put("llama4.interleave_moe_layer_step", u32(std::max<std::int64_t>(1, moe_step(text))));
+}
+
+// What llama.cpp takes for granted and a model may have otherwise.
+void put_differences(GgufKeys& keys, const Config& config) {
+  const TextConfig& text = config.text;
+  keys.put("llama4.use_qk_norm", text.normalizes_qk);
+  keys.put("llama4.attention.chunk_size", u32(text.chunk));
+  keys.put("llama4.attention.temperature_length", u32(text.temperature_floor));
+  keys.put("llama4.attention.temperature_scale", static_cast<float>(text.temperature_scale));
+  if (!text.tempers) keys.put("herd.attention.temperature_tuning", false);
+  std::vector<std::int32_t> rotates, moe;
+  bool every_fourth = true;
+  for (std::size_t layer = 0; layer < text.rotates.size(); ++layer) {
+    rotates.push_back(text.rotates[layer] ? 1 : 0);
+    every_fourth = every_fourth && text.rotates[layer] == ((layer + 1) % 4 != 0);
+    if (text.is_moe[layer]) moe.push_back(static_cast<std::int32_t>(layer));
+  }
+  if (std::ranges::find(rotates, 0) == rotates.end() && text.chunk == 0)
+    keys.put("llama4.attention.sliding_window", std::uint32_t{0});  // llama.cpp: full attention
+  if (!every_fourth) keys.put("herd.no_rope_layers", std::span<const std::int32_t>(rotates));
+  if (text.experts > 0 && moe_step(text) == 0)
+    keys.put("herd.moe_layers", std::span<const std::int32_t>(moe));
+  if (config.vision) {
+    keys.put("herd.image_token_id", u32(config.image_token));
+    keys.put("herd.image_start_token_id", u32(config.image_start_token));
+    keys.put("herd.image_end_token_id", u32(config.image_end_token));
+  }
+  if (!text.rope_scaling) return;
+  const RopeScaling& rule = *text.rope_scaling;
+  keys.put("herd.rope_scaling.factor", static_cast<float>(rule.factor));
+  keys.put("herd.rope_scaling.low_freq_factor", static_cast<float>(rule.low_frequency_factor));
+  keys.put("herd.rope_scaling.high_freq_factor", static_cast<float>(rule.high_frequency_factor));
+  keys.put("herd.rope_scaling.original_context_length", u32(rule.original_context));
+}
+
+GgufKeys text_keys(const Config& config, const GgufExport& options) {
+  GgufKeys keys;
+  keys.put("general.architecture", "llama4");
+  keys.put("general.type", "model");
+  keys.put("general.name", std::string_view(options.name));
+  keys.put("general.file_type", options.mix->file_type);
+  keys.put("general.quantization_version", std::uint32_t{2});
+  put_shape(keys, config);
+  put_differences(keys, config);
+  return keys;
+}
+
+GgufKeys vision_keys(const Config& config, const GgufExport& options) {
+  const VisionConfig& vision = *config.vision;
+  GgufKeys keys;
+  keys.put("general.architecture", "clip");
+  keys.put("general.type", "mmproj");
+  keys.put("general.name", std::string_view(options.name));
+  keys.put("general.file_type",
+           options.mix->experts == DType::f32 ? std::uint32_t{0} : std::uint32_t{1});
+  keys.put("clip.has_vision_encoder", true);
+  keys.put("clip.projector_type", "llama4");
+  keys.put("clip.use_gelu", true);
+  keys.put("clip.vision.image_size", u32(vision.image_size));
+  keys.put("clip.vision.patch_size", u32(vision.patch_size));
+  keys.put("clip.vision.embedding_length", u32(vision.width));
+  keys.put("clip.vision.feed_forward_length", u32(vision.inner_width));
+  keys.put("clip.vision.block_count", u32(vision.layers));
+  keys.put("clip.vision.attention.head_count", u32(vision.heads));
+  keys.put("clip.vision.attention.layer_norm_epsilon", static_cast<float>(vision.norm_eps));
+  keys.put("clip.vision.projection_dim", u32(config.text.width));
+  keys.put("clip.vision.projector.scale_factor",
+           u32(std::lround(1.0 / vision.pixel_shuffle_ratio)));
+  if (vision.rope_theta != 10000.0)
+    keys.put("clip.vision.rope.freq_base", static_cast<float>(vision.rope_theta));
+  constexpr float half[3] = {0.5f, 0.5f, 0.5f};
+  keys.put("clip.vision.image_mean", std::span<const float>(half));
+  keys.put("clip.vision.image_std", std::span<const float>(half));
+  return keys;
+}
+
+// Encodes a matrix in bands of outputs, all threads at once, and writes them in order.
+Result<void> write_matrix(GgufWriter& file, const Matrix& matrix, DType type,
+                          const float* importance, const GgufExport& options, ThreadPool& pool) {
+  constexpr std::int64_t band_numbers = 4 << 20, piece = 64;
+  const std::int64_t row_bytes = bytes_of(type, matrix.in);
+  const std::int64_t band =
+      std::clamp<std::int64_t>(band_numbers / std::max<std::int64_t>(1, matrix.in), 1, matrix.out);
+  std::vector<std::byte> encoded(static_cast<std::size_t>(band * row_bytes));
+  for (std::int64_t first = 0; first < matrix.out; first += band) {
+    const std::int64_t rows = std::min(band, matrix.out - first);
+    pool.run(rows, piece, [&](std::int64_t begin, std::int64_t end, int) {
+      std::vector<float> floats(static_cast<std::size_t>((end - begin) * matrix.in));
+      rows_as_floats(matrix, first + begin, first + end, floats.data());
+      for (std::int64_t row = begin; row < end; ++row)
+        quant::encode_row(type, floats.data() + (row - begin) * matrix.in, matrix.in,
+                          encoded.data() + row * row_bytes, importance);
+    });
+    const auto bytes = static_cast<std::size_t>(rows * row_bytes);
+    HERD_TRY_VOID(file.write(std::span(encoded).first(bytes)));
+    if (options.progress) options.progress(bytes);
+  }
+  return {};
+}
+
+Result<void> write_parts(GgufWriter& file, std::span<const Part> parts, const GgufExport& options,
+                         ThreadPool& pool) {
+  for (const Part& part : parts) {
+    if (part.matrices.empty()) HERD_TRY_VOID(file.write(std::as_bytes(part.vector)));
+    for (std::size_t e = 0; e < part.matrices.size(); ++e)
+      HERD_TRY_VOID(write_matrix(
+          file, *part.matrices[e], part.planned.dtype,
+          options.importance ? options.importance(part.canonical, static_cast<std::int64_t>(e))
+                             : nullptr,
+          options, pool));
+  }
+  return {};
+}
+
+Result<void> write_file(const fs::path& path, const GgufKeys& keys, std::span<const Part> parts,
+                        const GgufExport& options, ThreadPool& pool) {
+  std::vector<PlannedTensor> planned;
+  for (const Part& part : parts) planned.push_back(part.planned);
+  HERD_TRY(GgufWriter file, GgufWriter::create(path, keys, planned));
+  HERD_TRY_VOID(write_parts(file, parts, options, pool));
+  return file.finish();
+}
+
+// Where each shard begins. A tensor larger than a shard gets one of its own.
+std::vector<std::size_t> shard_begins(std::span<const Part> parts, std::uint64_t bytes_max) {
+  std::vector<std::size_t> begins{0};
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const auto size = static_cast<std::uint64_t>(
+        bytes_of(parts[i].planned.dtype, parts[i].planned.shape.elements()));
+    if (bytes_max > 0 && bytes > 0 && bytes + size > bytes_max) {
+      begins.push_back(i);
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  return begins;
+}
+
+Result<void> write_text(const fs::path& out, const GgufKeys& keys, std::span<const Part> parts,
+                        const GgufExport& options, ThreadPool& pool) {
+  std::vector<std::size_t> begins = shard_begins(parts, options.shard_bytes);
+  if (begins.size() == 1) return write_file(out, keys, parts, options, pool);
+  const std::size_t count = begins.size();
+  begins.push_back(parts.size());
+  for (std::size_t shard = 0; shard < count; ++shard) {
+    GgufKeys own = shard == 0 ? keys : GgufKeys();
+    if (shard > 0) own.put("general.architecture", "llama4");
+    own.put_u16("split.no", static_cast<std::uint16_t>(shard));
+    own.put_u16("split.count", static_cast<std::uint16_t>(count));
+    own.put("split.tensors.count", u32(static_cast<std::int64_t>(parts.size())));
+    const fs::path path =
+        out.parent_path() / checkpoint::gguf_shard_name(out.stem().string(), shard + 1, count);
+    HERD_TRY_VOID(write_file(
+        path, own, parts.subspan(begins[shard], begins[shard + 1] - begins[shard]), options, pool));
+  }
+  return {};
+}
+
+}  // namespace
+
+void rows_as_floats(const Matrix& matrix, std::int64_t begin, std::int64_t end, float* to) {
+  const auto* data = static_cast<const std::byte*>(matrix.data);
+  if (matrix.layout == Layout::out_in) {
+    for (std::int64_t o = begin; o < end; ++o)
+      quant::decode_row(matrix.dtype, data + bytes_of(matrix.dtype, o * matrix.stride),
+                        to + (o - begin) * matrix.in, matrix.in);
+  } else {
+    const auto block = static_cast<std::int64_t>(row_of(matrix.dtype).block);
+    const std::int64_t first = begin / block * block, last = (end + block - 1) / block * block;
+    std::vector<float> part(static_cast<std::size_t>(last - first));
+    for (std::int64_t i = 0; i < matrix.in; ++i) {
+      quant::decode_row(matrix.dtype, data + bytes_of(matrix.dtype, i * matrix.stride + first),
+                        part.data(), last - first);
+      for (std::int64_t o = begin; o < end; ++o)
+        to[(o - begin) * matrix.in + i] = part[static_cast<std::size_t>(o - first)];
+    }
+  }
+  if (matrix.scale == nullptr) return;
+  for (std::int64_t o = begin; o < end; ++o)
+    for (std::int64_t i = 0; i < matrix.in; ++i) to[(o - begin) * matrix.in + i] *= matrix.scale[o];
+}
+
+Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
+                                            const GgufExport& options, ThreadPool& pool) {
+  const Config& config = model.config();
+  Parts parts(model, *options.mix);
+  if (config.text.ties_embeddings)
+    std::erase_if(parts.text, [](const Part& p) { return p.planned.name == "output.weight"; });
+  std::vector<float> divisors;
+  if (config.text.rope_scaling) {
+    for (const double divisor : rope_divisors(*config.text.rope_scaling, config.text.rope_theta,
+                                              config.text.head_size / 2))
+      divisors.push_back(static_cast<float>(divisor));
+    parts.text.insert(parts.text.begin(),
+                      Part{{"rope_freqs.weight", DType::f32, {config.text.head_size / 2}},
+                           "rope_freqs",
+                           {},
+                           divisors});
+  }
+  GgufKeys keys = text_keys(config, options);
+  keys.append(options.words);
+  HERD_TRY_VOID(write_text(out, keys, parts.text, options, pool));
+  if (!options.projector.empty() && config.vision)
+    HERD_TRY_VOID(
+        write_file(options.projector, vision_keys(config, options), parts.vision, options, pool));
+  return std::move(parts.fallen_back);
+}
+
+std::uint64_t gguf_bytes(Model& model, const GgufExport& options) {
+  const Parts parts(model, *options.mix);
+  std::uint64_t sum = 0;
+  for (const Part& part : parts.text)
+    sum += static_cast<std::uint64_t>(bytes_of(part.planned.dtype, part.planned.shape.elements()));
+  for (const Part& part : parts.vision)
+    if (!options.projector.empty())
+      sum +=
+          static_cast<std::uint64_t>(bytes_of(part.planned.dtype, part.planned.shape.elements()));
+  return sum;
+}
+
+}  // namespace herd::llama4

@@ -1,0 +1,42 @@
+// A loaded model, from whatever files, as GGUF: the keys and names that llama.cpp's converter writes, weights in the
+// formats of a row of quant_mix.h. Where a model is not of the published shape (chunks, layers without positions, ...)
+// keys of our own say so (docs/gguf.md); llama.cpp does not read them.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/thread_pool.h"
+#include "checkpoint/gguf_writer.h"
+#include "llama4/model.h"
+#include "llama4/quant_mix.h"
+
+namespace herd::llama4 {
+
+// How much each input of a matrix counts, from texts that went through the model. Null: nothing is known of it.
+using ImportanceOf = std::function<const float*(std::string_view canonical, std::int64_t expert)>;
+
+struct GgufExport {
+  const MixRow* mix = find_mix("bf16");
+  std::uint64_t shard_bytes = 0;  // of tensors; 0 for one file
+  std::string name;               // general.name
+  checkpoint::GgufKeys words;     // tokenizer, chat template: what the caller knows
+  fs::path projector;             // where the vision encoder goes; empty: nowhere
+  ImportanceOf importance = {};
+  std::function<void(std::uint64_t bytes)> progress = {};  // bytes of numbers just written
+};
+
+// Writes `out`, or its shards out-00001-of-0000N.gguf, and the vision encoder's file. Files that exist are not touched:
+// fails with cannot_create then, or io_failed. Gives what a user should know (tensors that fell back to another format).
+Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
+                                            const GgufExport& options, ThreadPool& pool);
+
+// Bytes of numbers that write_gguf will write.
+std::uint64_t gguf_bytes(Model& model, const GgufExport& options);
+
+// Outputs [begin, end) of a matrix as float32 rows [end - begin, in], scales multiplied in.
+void rows_as_floats(const Matrix& matrix, std::int64_t begin, std::int64_t end, float* to);
+
+}  // namespace herd::llama4

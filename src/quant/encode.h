@@ -1,0 +1,20 @@
+// Floats to blocks: the other direction of formats.h. The small formats round to nearest as ggml's reference does, bit by
+// bit; for the others each group's scale is searched, because the scale that fits the largest number is rarely the one
+// with the smallest error.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+namespace herd::quant {
+
+// Whether encode_row knows the type: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k to q6_k, iq4_nl, iq4_xs, mxfp4.
+bool can_encode(DType type);
+
+// n numbers, whole blocks, to `to`. `importance`, of n weights above zero or null, says how much each number's squared
+// error counts; without it larger numbers count more.
+void encode_row(DType type, const float* from, std::int64_t n, void* to,
+                const float* importance = nullptr);
+
+}  // namespace herd::quant

@@ -1,0 +1,127 @@
+// Encoding: the small formats against the blocks that the `gguf` package makes (tools/reference/make_quant.py), the others
+// by what is lost.
+#include "quant/encode.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "quant/formats.h"
+
+namespace herd::quant {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes encoded(DType type, const std::vector<float>& x, const float* importance = nullptr) {
+  const auto n = static_cast<std::int64_t>(x.size());
+  Bytes out(static_cast<std::size_t>(bytes_of(type, n)));
+  encode_row(type, x.data(), n, out.data(), importance);
+  return out;
+}
+
+std::vector<float> there_and_back(DType type, const std::vector<float>& x,
+                                  const float* importance = nullptr) {
+  const Bytes blocks = encoded(type, x, importance);
+  std::vector<float> out(x.size());
+  decode_row(type, blocks.data(), out.data(), static_cast<std::int64_t>(out.size()));
+  return out;
+}
+
+std::vector<float> normal_numbers(std::size_t n, std::uint64_t seed) {
+  std::vector<float> out(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    double sum = -6;  // of twelve uniform numbers: near enough to normal
+    for (std::uint64_t k = 0; k < 12; ++k) sum += uniform(seed, 12 * i + k);
+    out[i] = static_cast<float>(0.02 * sum);
+  }
+  return out;
+}
+
+// Root of the mean square error beside that of the numbers.
+double relative_error(const std::vector<float>& x, const std::vector<float>& y) {
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    error += std::pow(double{x[i]} - double{y[i]}, 2);
+    size += std::pow(double{x[i]}, 2);
+  }
+  return std::sqrt(error / size);
+}
+
+class AsReference : public testing::TestWithParam<DType> {};
+
+TEST_P(AsReference, MakesTheVeryBlocks) {
+  const DTypeRow& row = row_of(GetParam());
+  const auto path =
+      fs::path(HERD_ROOT) / "tests/data/quant" / fmt::format("{}.encoded.bin", row.name);
+  const auto file = read_file(path, 1 << 20);
+  ASSERT_TRUE(file) << file.error().message;
+  const std::size_t blocks = file->size() / (row.bytes + row.block * sizeof(float));
+  ASSERT_EQ(blocks, 6u);
+  std::vector<float> x(blocks * row.block);
+  std::memcpy(x.data(), file->data(), x.size() * sizeof(float));
+  const Bytes got = encoded(row.type, x);
+  for (std::size_t i = 0; i < got.size(); ++i)
+    ASSERT_EQ(got[i], static_cast<std::uint8_t>((*file)[x.size() * sizeof(float) + i]))
+        << "byte " << i % row.bytes << " of block " << i / row.bytes;
+}
+
+INSTANTIATE_TEST_SUITE_P(Quant, AsReference,
+                         testing::Values(DType::q8_0, DType::q4_0, DType::q4_1, DType::q5_0,
+                                         DType::q5_1, DType::mxfp4),
+                         [](const auto& one) { return std::string(row_of(one.param).name); });
+
+struct Loss {
+  DType type;
+  double most;  // of normal numbers, relative
+};
+
+class Searched : public testing::TestWithParam<Loss> {};
+
+TEST_P(Searched, LosesNoMoreThanItsBitsMust) {
+  const auto x = normal_numbers(64 * 256, 1);
+  EXPECT_LT(relative_error(x, there_and_back(GetParam().type, x)), GetParam().most);
+}
+
+// What blocks can say exactly must survive, whatever the search finds on the way.
+TEST_P(Searched, KeepsZerosAndConstants) {
+  const auto zeros = there_and_back(GetParam().type, std::vector<float>(256, 0.0f));
+  for (const float value : zeros) ASSERT_EQ(value, 0.0f);
+  const auto ones = there_and_back(GetParam().type, std::vector<float>(256, 0.5f));
+  for (const float value : ones) ASSERT_NEAR(value, 0.5f, 0.5f * 0.02f);
+}
+
+TEST_P(Searched, ImportantNumbersAreKeptBetter) {
+  const auto x = normal_numbers(64 * 256, 2);
+  std::vector<float> importance(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) importance[i] = i % 4 == 0 ? 100.0f : 1.0f;
+  const auto plain = there_and_back(GetParam().type, x);
+  const auto weighted = there_and_back(GetParam().type, x, importance.data());
+  double error_plain = 0, error_weighted = 0;
+  for (std::size_t i = 0; i < x.size(); i += 4) {
+    error_plain += std::pow(double{x[i]} - double{plain[i]}, 2);
+    error_weighted += std::pow(double{x[i]} - double{weighted[i]}, 2);
+  }
+  EXPECT_LT(error_weighted, 0.97 * error_plain);
+}
+
+INSTANTIATE_TEST_SUITE_P(Quant, Searched,
+                         testing::Values(Loss{DType::q2_k, 0.32}, Loss{DType::q3_k, 0.17},
+                                         Loss{DType::q4_k, 0.075}, Loss{DType::q5_k, 0.038},
+                                         Loss{DType::q6_k, 0.021}, Loss{DType::iq4_nl, 0.078},
+                                         Loss{DType::iq4_xs, 0.078}),
+                         [](const auto& one) { return std::string(row_of(one.param.type).name); });
+
+TEST(Encode, KnowsWhatItCannot) {
+  EXPECT_FALSE(can_encode(DType::iq1_s));
+  EXPECT_FALSE(can_encode(DType::i32));
+  EXPECT_TRUE(can_encode(DType::q4_k));
+  EXPECT_TRUE(can_encode(DType::bf16));
+}
+
+}  // namespace
+}  // namespace herd::quant
