@@ -192,8 +192,14 @@ TEST_F(Written, SixteenBitsGiveTheBitsOfTheOriginal) {
 
 TEST_F(Written, ShardsAreOneModel) {
   write("scout", "f32", 60'000);
-  const fs::path first = directory / "scout-00001-of-00009.gguf";
-  ASSERT_TRUE(fs::exists(first)) << "another number of shards?";
+  fs::path first;
+  int shards = 0;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("scout-")) ++shards;
+    if (name.starts_with("scout-00001-of-")) first = entry.path();
+  }
+  ASSERT_GT(shards, 4);
   EXPECT_FALSE(fs::exists(directory / "scout.gguf"));
   auto loaded = llama4::load(first);
   ASSERT_TRUE(loaded) << to_string(loaded.error());
