@@ -1,5 +1,5 @@
-// GGUF, ggml's one file for a model: metadata (key, type, value), a list of tensors, then their bytes. Versions 2 and 3,
-// little-endian. The rules are those of ggml's reader (gguf.cpp), and in doubt the stricter one:
+// GGUF, ggml's one file for a model: metadata (key, type, value), a list of tensors, then their bytes. Versions 2 and
+// 3, little-endian. The rules are those of ggml's reader (gguf.cpp), and in doubt the stricter one:
 //   at most 65,536 keys and 1,048,576 tensors, strings of 16 MiB, arrays of 64 Mi elements and none of arrays; every
 //   count is also held against the bytes that are left, every product is checked in 64 bits; keys and names once each;
 //   ranks 1 to 4; alignment a power of two up to 1 MiB; tensors begin on it, overlap nowhere and end within the file.

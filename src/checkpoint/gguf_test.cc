@@ -1,5 +1,5 @@
-// GGUF files made here byte by byte: what the reader finds in them, every limit from both sides, and that no changed byte
-// leads outside the file. Hostile files of every kind are in tests/attacks/gguf.
+// GGUF files made here byte by byte: what the reader finds in them, every limit from both sides, and that no
+// changed byte leads outside the file. Hostile files of every kind are in tests/attacks/gguf.
 #include "checkpoint/gguf.h"
 
 #include <gmock/gmock.h>

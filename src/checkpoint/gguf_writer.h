@@ -1,5 +1,5 @@
-// Writes a GGUF file (version 3) front to back: metadata and the list of tensors first, then every tensor's bytes as they
-// are made, in any pieces. Memory does not grow with the tensors.
+// Writes a GGUF file (version 3) front to back: metadata and the list of tensors first, then every tensor's bytes
+// as they are made, in any pieces. Memory does not grow with the tensors.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// herd convert, herd quantize: a model between Hugging Face directories and GGUF files, in other number formats on the way.
+// herd convert, herd quantize: a model between Hugging Face directories and GGUF files, in other number formats.
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/progress.h"

@@ -13,8 +13,8 @@ namespace herd::engine {
 Result<checkpoint::GgufKeys> word_keys(const fs::path& model, const llama4::Config& config);
 
 // The files that word_keys was made of, for a Hugging Face directory, out of a GGUF file: tokenizer.json,
-// tokenizer_config.json, chat_template.jinja. Fails with tokenizer_invalid where ordinary tokens follow special ones, an
-// order that the writer of tokenizer.json does not have, and with the errors of the files.
+// tokenizer_config.json, chat_template.jinja. Fails with tokenizer_invalid where ordinary tokens follow special
+// ones, an order that the writer of tokenizer.json does not have, and with the errors of the files.
 Result<void> write_word_files(const fs::path& gguf, const fs::path& directory);
 
 }  // namespace herd::engine

@@ -28,8 +28,9 @@ struct GgufExport {
   std::function<void(std::uint64_t bytes)> progress = {};  // bytes of numbers just written
 };
 
-// Writes `out`, or its shards out-00001-of-0000N.gguf, and the vision encoder's file. Files that exist are not touched:
-// fails with cannot_create then, or io_failed. Gives what a user should know (tensors that fell back to another format).
+// Writes `out`, or its shards out-00001-of-0000N.gguf, and the vision encoder's file. Files that exist stay as they
+// are: fails with cannot_create then, or io_failed. Gives what a user should know (tensors that fell back to
+// another format).
 Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
                                             const GgufExport& options, ThreadPool& pool);
 

@@ -27,31 +27,37 @@ struct MixRow {
   DType embedding, head, attention, keys_values, dense, dense_down, experts, experts_down;
 };
 
-inline constexpr std::array mix_table{
-    // clang-format off
-    //     name       type  embedding      head           attention      keys_values    dense          dense_down     experts        experts_down
-    MixRow{"f32",        0, DType::f32,    DType::f32,    DType::f32,    DType::f32,    DType::f32,    DType::f32,    DType::f32,    DType::f32},
-    MixRow{"f16",        1, DType::f16,    DType::f16,    DType::f16,    DType::f16,    DType::f16,    DType::f16,    DType::f16,    DType::f16},
-    MixRow{"bf16",      32, DType::bf16,   DType::bf16,   DType::bf16,   DType::bf16,   DType::bf16,   DType::bf16,   DType::bf16,   DType::bf16},
-    MixRow{"q8_0",       7, DType::q8_0,   DType::q8_0,   DType::q8_0,   DType::q8_0,   DType::q8_0,   DType::q8_0,   DType::q8_0,   DType::q8_0},
-    MixRow{"q4_0",       2, DType::q4_0,   DType::q6_k,   DType::q4_0,   DType::q4_0,   DType::q4_0,   DType::q4_0,   DType::q4_0,   DType::q4_0},
-    MixRow{"q4_1",       3, DType::q4_1,   DType::q6_k,   DType::q4_1,   DType::q4_1,   DType::q4_1,   DType::q4_1,   DType::q4_1,   DType::q4_1},
-    MixRow{"q5_0",       8, DType::q5_0,   DType::q6_k,   DType::q5_0,   DType::q5_0,   DType::q5_0,   DType::q5_0,   DType::q5_0,   DType::q5_0},
-    MixRow{"q5_1",       9, DType::q5_1,   DType::q6_k,   DType::q5_1,   DType::q5_1,   DType::q5_1,   DType::q5_1,   DType::q5_1,   DType::q5_1},
-    MixRow{"q6_k",      18, DType::q6_k,   DType::q6_k,   DType::q6_k,   DType::q6_k,   DType::q6_k,   DType::q6_k,   DType::q6_k,   DType::q6_k},
-    MixRow{"q5_k",      16, DType::q5_k,   DType::q6_k,   DType::q5_k,   DType::q5_k,   DType::q5_k,   DType::q5_k,   DType::q5_k,   DType::q5_k},
-    MixRow{"q5_k_m",    17, DType::q5_k,   DType::q6_k,   DType::q5_k,   DType::q6_k,   DType::q5_k,   DType::q6_k,   DType::q5_k,   DType::q5_k},
-    MixRow{"q4_k",      14, DType::q4_k,   DType::q6_k,   DType::q4_k,   DType::q4_k,   DType::q4_k,   DType::q4_k,   DType::q4_k,   DType::q4_k},
-    MixRow{"q4_k_m",    15, DType::q4_k,   DType::q6_k,   DType::q5_k,   DType::q6_k,   DType::q5_k,   DType::q6_k,   DType::q4_k,   DType::q4_k},
-    MixRow{"iq4_xs",    30, DType::iq4_xs, DType::q6_k,   DType::iq4_xs, DType::iq4_xs, DType::iq4_xs, DType::iq4_xs, DType::iq4_xs, DType::iq4_xs},
-    MixRow{"iq4_nl",    25, DType::iq4_nl, DType::q6_k,   DType::iq4_nl, DType::iq4_nl, DType::iq4_nl, DType::iq4_nl, DType::iq4_nl, DType::iq4_nl},
-    MixRow{"q3_k",      11, DType::q3_k,   DType::q6_k,   DType::q3_k,   DType::q3_k,   DType::q3_k,   DType::q3_k,   DType::q3_k,   DType::q3_k},
-    MixRow{"q3_k_m",    12, DType::q4_k,   DType::q6_k,   DType::q4_k,   DType::q6_k,   DType::q4_k,   DType::q5_k,   DType::q3_k,   DType::q3_k},
-    MixRow{"q2_k",      21, DType::q2_k,   DType::q6_k,   DType::q2_k,   DType::q2_k,   DType::q2_k,   DType::q2_k,   DType::q2_k,   DType::q2_k},
-    MixRow{"q2_k_m",    10, DType::q4_k,   DType::q6_k,   DType::q4_k,   DType::q6_k,   DType::q4_k,   DType::q5_k,   DType::q2_k,   DType::q3_k},
-    MixRow{"mxfp4",     38, DType::q8_0,   DType::q8_0,   DType::q8_0,   DType::q8_0,   DType::q8_0,   DType::q8_0,   DType::mxfp4,  DType::mxfp4},
-    // clang-format on
-};
+inline constexpr std::array mix_table = [] {
+  using enum DType;
+  return std::array{
+      // clang-format off
+      //     name, llama.cpp's number
+      //                   embedding
+      //                           head    attention       dense           experts
+      //                                           keys            down            down
+      MixRow{"f32",     0, f32,    f32,    f32,    f32,    f32,    f32,    f32,    f32},
+      MixRow{"f16",     1, f16,    f16,    f16,    f16,    f16,    f16,    f16,    f16},
+      MixRow{"bf16",   32, bf16,   bf16,   bf16,   bf16,   bf16,   bf16,   bf16,   bf16},
+      MixRow{"q8_0",    7, q8_0,   q8_0,   q8_0,   q8_0,   q8_0,   q8_0,   q8_0,   q8_0},
+      MixRow{"q4_0",    2, q4_0,   q6_k,   q4_0,   q4_0,   q4_0,   q4_0,   q4_0,   q4_0},
+      MixRow{"q4_1",    3, q4_1,   q6_k,   q4_1,   q4_1,   q4_1,   q4_1,   q4_1,   q4_1},
+      MixRow{"q5_0",    8, q5_0,   q6_k,   q5_0,   q5_0,   q5_0,   q5_0,   q5_0,   q5_0},
+      MixRow{"q5_1",    9, q5_1,   q6_k,   q5_1,   q5_1,   q5_1,   q5_1,   q5_1,   q5_1},
+      MixRow{"q6_k",   18, q6_k,   q6_k,   q6_k,   q6_k,   q6_k,   q6_k,   q6_k,   q6_k},
+      MixRow{"q5_k",   16, q5_k,   q6_k,   q5_k,   q5_k,   q5_k,   q5_k,   q5_k,   q5_k},
+      MixRow{"q5_k_m", 17, q5_k,   q6_k,   q5_k,   q6_k,   q5_k,   q6_k,   q5_k,   q5_k},
+      MixRow{"q4_k",   14, q4_k,   q6_k,   q4_k,   q4_k,   q4_k,   q4_k,   q4_k,   q4_k},
+      MixRow{"q4_k_m", 15, q4_k,   q6_k,   q5_k,   q6_k,   q5_k,   q6_k,   q4_k,   q4_k},
+      MixRow{"iq4_xs", 30, iq4_xs, q6_k,   iq4_xs, iq4_xs, iq4_xs, iq4_xs, iq4_xs, iq4_xs},
+      MixRow{"iq4_nl", 25, iq4_nl, q6_k,   iq4_nl, iq4_nl, iq4_nl, iq4_nl, iq4_nl, iq4_nl},
+      MixRow{"q3_k",   11, q3_k,   q6_k,   q3_k,   q3_k,   q3_k,   q3_k,   q3_k,   q3_k},
+      MixRow{"q3_k_m", 12, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   q3_k,   q3_k},
+      MixRow{"q2_k",   21, q2_k,   q6_k,   q2_k,   q2_k,   q2_k,   q2_k,   q2_k,   q2_k},
+      MixRow{"q2_k_m", 10, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   q2_k,   q3_k},
+      MixRow{"mxfp4",  38, q8_0,   q8_0,   q8_0,   q8_0,   q8_0,   q8_0,   mxfp4,  mxfp4},
+      // clang-format on
+  };
+}();
 
 // Null for a name that the table does not have.
 constexpr const MixRow* find_mix(std::string_view name) {

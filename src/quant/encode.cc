@@ -17,7 +17,7 @@ int rounded(float x) { return static_cast<int>(std::lround(x)); }
 
 float inverse(float x) { return x != 0.0f ? 1.0f / x : 0.0f; }
 
-// ------------------------------------------------------------------------------- one scale a block of 32, as ggml does
+// ----------------------------------------------------------- one scale a block of 32, as ggml does
 
 float largest(const float* x, int n) {  // by magnitude, with its sign; the first of equals
   float best = 0, magnitude = 0;
@@ -97,7 +97,7 @@ void encode(const float* x, const float*, MXFP4& b) {
   put_nibbles(q, b.q);
 }
 
-// ------------------------------------------------------------------------------------------------ searching for scales
+// ---------------------------------------------------------------------------- searching for scales
 
 // Weights of the squared errors of a super-block: the given ones, the more the larger the number beside its fellows.
 std::array<float, 256> error_weights(const float* x, const float* importance, int n, int group) {
@@ -179,7 +179,7 @@ float fit_scale(const float* x, const float* w, int n, float extreme, float reac
   return scale;
 }
 
-// ------------------------------------------------------------------------------------------ x = d scale q - dmin minimum
+// -------------------------------------------------------------------- x = d scale q - dmin minimum
 
 struct AffineBlock {
   float d = 0, dmin = 0;
@@ -312,7 +312,7 @@ void encode(const float* x, const float* importance, Q5_K& b) {
     b.high[i % 32] = byte_of(b.high[i % 32] | ((fit.q[i] >> 4) << (i / 32)));
 }
 
-// ------------------------------------------------------------------------------------------------------ x = d scale level
+// ------------------------------------------------------------------------------- x = d scale level
 
 struct ScaledBlock {
   float d = 0;

@@ -1,5 +1,5 @@
-// Encoding: the small formats against the blocks that the `gguf` package makes (tools/reference/make_quant.py), the others
-// by what is lost.
+// Encoding: the small formats against the blocks that the `gguf` package makes (tools/reference/make_quant.py), the
+// others by what is lost.
 #include "quant/encode.h"
 
 #include <gtest/gtest.h>

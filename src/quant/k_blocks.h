@@ -1,5 +1,6 @@
-// The K formats: blocks of 256 numbers, whose groups of 16 or 32 have small whole scales of their own, and the block one
-// scale for those scales. Q4_K and Q5_K, Q2_K: x = d scale q - dmin minimum; Q3_K, Q6_K: x = d scale q, q about zero.
+// The K formats: blocks of 256 numbers, whose groups of 16 or 32 have small whole scales of their own, and the
+// block one scale for those scales. Q4_K and Q5_K, Q2_K: x = d scale q - dmin minimum; Q3_K, Q6_K: x = d scale q, q
+// about zero.
 #pragma once
 
 #include "quant/block.h"
@@ -72,8 +73,8 @@ constexpr int q3_k_scale(const std::uint8_t* s, int g) {
   return (low | (high << 4)) - 32;
 }
 
-// Q4_K's and Q5_K's scale and minimum of group g of 8. Of the last four groups the lower halves lie in bytes 8 to 11 and
-// the upper bits in the bytes of the first four.
+// Q4_K's and Q5_K's scale and minimum of group g of 8. Of the last four groups the lower halves lie in bytes 8 to
+// 11, the upper bits in the bytes of the first four.
 constexpr int k_scale(const std::uint8_t* s, int g) {
   return g < 4 ? s[g] & 63 : (s[g + 4] & 15) | ((s[g - 4] >> 6) << 4);
 }

@@ -145,7 +145,8 @@ def add_text_keys(writer, config, kind, plain):
     writer.add_uint32("llama4.attention.chunk_size", text["attention_chunk_size"] or 0)
     writer.add_uint32("llama4.attention.temperature_length", text["floor_scale"])
     writer.add_array("herd.no_rope_layers", text["no_rope_layers"])
-    for name, key in (("image_token_index", "token"), ("boi_token_index", "start_token"), ("eoi_token_index", "end_token")):
+    for name, key in (("image_token_index", "token"), ("boi_token_index", "start_token"),
+                      ("eoi_token_index", "end_token")):
         if name in config:
             writer.add_uint32(f"herd.image_{key}_id", config[name])
     if experts and text.get("moe_layers") is not None:

@@ -2,7 +2,7 @@
 """Random blocks of every quantized type and the floats that the `gguf` package reads from them, for
 tests/data/quant/TYPE.bin: the blocks, then their numbers as little-endian float32.
 
-usage: make_quant.py [--grids FILE]   with --grids it writes the codebooks of the I formats (src/quant/i_grids.h) instead
+usage: make_quant.py [--grids FILE]   with --grids it writes the codebooks of the I formats instead (i_grids.h)
 """
 import argparse
 import pathlib
@@ -69,7 +69,8 @@ def grid_codes(kind):
 
 def write_grids(path):
     lines = ["// Made by tools/reference/make_quant.py --grids: the codebooks of ggml's I formats, each vector as the",
-             "// places of its levels in 2 or 3 bits each, the first in the lowest.", "#pragma once", "", "#include <cstdint>", "",
+             "// places of its levels in 2 or 3 bits each, the first in the lowest.", "#pragma once", "",
+             "#include <cstdint>", "",
              "namespace herd::quant {", "", "// clang-format off",
              f"inline constexpr std::uint8_t grid_2_levels[4] = {{{', '.join(map(str, quants.IQ2_S.grid_map))}, 0}};"]
     for name, kind in (("iq3_xxs", quants.IQ3_XXS), ("iq3_s", quants.IQ3_S)):

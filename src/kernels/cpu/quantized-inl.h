@@ -40,7 +40,8 @@ inline void pack_quantized(const Matrix& w, std::int64_t o, std::int64_t left, s
   if (w.layout == Layout::out_in) {
     for (std::int64_t i = 0; i < left; ++i)
       decode_part(w, o + i, k0, k0 + count, floats + i * block_k);  // k0 is a multiple of any block
-    pack_columns<WeightF32>(reinterpret_cast<Bytes>(floats), block_k * bytes, count, left, panel);
+    pack_columns<WeightF32>(static_cast<Bytes>(static_cast<const void*>(floats)), block_k * bytes,
+                            count, left, panel);
     return;
   }
   float* row = floats + block_k * panel_width;
@@ -48,7 +49,8 @@ inline void pack_quantized(const Matrix& w, std::int64_t o, std::int64_t left, s
     const float* part = decode_part(w, k0 + k, o, o + left, row);
     std::copy(part, part + left, floats + k * panel_width);
   }
-  pack_rows<WeightF32>(reinterpret_cast<Bytes>(floats), panel_width * bytes, count, left, panel);
+  pack_rows<WeightF32>(static_cast<Bytes>(static_cast<const void*>(floats)), panel_width * bytes,
+                       count, left, panel);
 }
 
 inline void multiply_quantized(const MatmulItem& item) {
