@@ -247,6 +247,21 @@ TEST_F(Written, NothingIsOverwritten) {
   EXPECT_EQ(again.error().code, Code::cannot_create);
 }
 
+TEST_F(Written, AnotherModelsVisionEncoderIsLeftAlone) {
+  fs::remove(write("vision", "bf16"));
+  auto scout = llama4::load(root() / "tests/data/models/scout").value();
+  ThreadPool pool(1);
+  const fs::path file = directory / "scout.gguf";
+  ASSERT_TRUE(llama4::write_gguf(scout->model(), file,
+                                 {.name = "scout", .words = {}, .projector = {}}, pool));
+  const auto config = llama4::read_config(file);
+  ASSERT_TRUE(config) << to_string(config.error());
+  EXPECT_FALSE(config->vision);
+  EXPECT_TRUE(llama4::load(file));
+  // Asked for by name it is an error that says why.
+  EXPECT_EQ(llama4::load(file, {}, directory / "mmproj.gguf").error().code, Code::tensor_mismatch);
+}
+
 TEST_F(Written, WordsAreThoseOfTheJson) {
   const fs::path cria = root() / "models/cria";
   const llama4::Config config = llama4::read_config(cria).value();

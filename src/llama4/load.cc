@@ -157,6 +157,15 @@ class Binder final : public nn::ParameterVisitor {
   std::array<std::int64_t, dtype_table.size()> elements_{};
 };
 
+// Whether a vision encoder gives vectors of the width that a model takes; folders hold files of several models.
+Result<bool> gives_width_of(const fs::path& projector, const fs::path& model) {
+  HERD_TRY(const checkpoint::Store vision, checkpoint::Store::open(projector));
+  HERD_TRY(const checkpoint::Store text, checkpoint::Store::open(model));
+  HERD_TRY(const auto given, vision.gguf().front().integer("clip.vision.projection_dim"));
+  HERD_TRY(const auto taken, text.gguf().front().integer("llama4.embedding_length"));
+  return !given || !taken || *given == *taken;
+}
+
 }  // namespace
 
 Result<void> Loaded::bind() {
@@ -170,7 +179,13 @@ Result<void> Loaded::bind() {
 Result<checkpoint::Store> open_store(const fs::path& model, const fs::path& projector,
                                      const checkpoint::Progress& progress) {
   fs::path vision = projector == "none" ? fs::path() : projector;
-  if (projector.empty() && fs::is_regular_file(model)) vision = checkpoint::find_projector(model);
+  if (projector.empty() && fs::is_regular_file(model)) {
+    vision = checkpoint::find_projector(model);
+    if (!vision.empty()) {
+      HERD_TRY(const bool ours, gives_width_of(vision, model));
+      if (!ours) vision.clear();
+    }
+  }
   return checkpoint::Store::open(model, progress, vision);
 }
 
