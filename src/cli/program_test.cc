@@ -44,7 +44,7 @@ TEST(Program, NamesTheNearestFlagOfEveryCommand) {
     std::vector<std::string> line{std::string(command.name), "--hepl"};
     const char* word = command.name == "keys" ? "list" : "x";  // keys knows its first word
     bool named = false;
-    for (int words = 0; words < 3 && !named; ++words, line.insert(line.begin() + 1, word)) {
+    for (int words = 0; words < 4 && !named; ++words, line.insert(line.begin() + 1, word)) {
       const Ran ran = run_herd(line);
       EXPECT_EQ(ran.status, 2) << command.name;
       EXPECT_EQ(ran.out, "") << command.name;
