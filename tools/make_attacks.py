@@ -312,8 +312,8 @@ def make_config():
         "E1301", "group_0.weights")
     config("f17_root_array", "[]", "E1301", "no JSON object")
     config("f17_nan_theta", json.dumps(good_config()).replace("500000.0", "NaN"), "E1501", "byte")
-    config("f17_infinite_theta", json.dumps(good_config()).replace("500000.0", "1e999"), "E1301",
-           "rope_theta is inf", "finite")
+    config("f17_infinite_theta", json.dumps(good_config()).replace("500000.0", "1e999"), "E1501",
+           "exponent overflow")
     config("f17_deep", '{"text_config":' * 100 + "{}" + "}" * 100, "E1502", "64")
     config("f17_key_twice", '{"model_type":"llama4","model_type":"llama4"}', "E1501", "'model_type'")
     config("f17_not_utf8", b'{"model_type":"\xff"}', "E1501", "byte")

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "checkpoint/store.h"
+#include "kernels/packed.h"
 #include "llama4/gguf.h"
 #include "quant/encode.h"
 #include "quant/formats.h"
@@ -276,7 +277,10 @@ Result<void> write_text(const fs::path& out, const GgufKeys& keys, std::span<con
 
 void rows_as_floats(const Matrix& matrix, std::int64_t begin, std::int64_t end, float* to) {
   const auto* data = static_cast<const std::byte*>(matrix.data);
-  if (matrix.layout == Layout::out_in) {
+  if (matrix.layout == Layout::packed) {
+    for (std::int64_t o = begin; o < end; ++o)
+      unpack_output(matrix, o, to + (o - begin) * matrix.in);
+  } else if (matrix.layout == Layout::out_in) {
     for (std::int64_t o = begin; o < end; ++o)
       quant::decode_row(matrix.dtype, data + bytes_of(matrix.dtype, o * matrix.stride),
                         to + (o - begin) * matrix.in, matrix.in);
