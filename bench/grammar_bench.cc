@@ -1,12 +1,13 @@
 // How long a grammar takes to compile, and a mask to make, over a vocabulary:
-//   grammar_bench TOKENIZER.json|tokenizer.model [SCHEMA.json...]
+//   grammar_bench TOKENIZER.json|tokenizer.model [SCHEMA.json... | -]
 // Without schemas, three that are common: a flat record, a nested list with free text, any JSON object. The answers are
 // random walks; the first mask of each state pays for the walk over the vocabulary, which is why the median and the
 // 99th percentile are printed apart.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
+#include <cstdio>
+#include <ctime>
 #include <vector>
 
 #include "base/file.h"
@@ -19,11 +20,17 @@
 namespace herd {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+// Time of this thread alone: what else the machine does is not counted.
+struct Clock {
+  using time_point = double;  // microseconds
+  static time_point now() {
+    std::timespec at{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
+    return static_cast<double>(at.tv_sec) * 1e6 + static_cast<double>(at.tv_nsec) / 1e3;
+  }
+};
 
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
+double microseconds_since(Clock::time_point start) { return Clock::now() - start; }
 
 constexpr std::string_view record = R"({"type":"object","properties":{"name":{"type":"string"},
   "age":{"type":"integer","minimum":0,"maximum":150},"email":{"type":"string","format":"email"},
@@ -81,6 +88,42 @@ int measure(std::string_view name, std::string_view text, const grammar::TriePtr
   return 0;
 }
 
+// For grammar_peer.py: {"schema": …, "documents": [[token, …], …]} a line of stdin, {"compile_us": …, "mask_us": […]}
+// a line of stdout. Each line has a grammar of its own; its masks are made in front of every token of the documents.
+int follow(const grammar::TriePtr& trie, std::int32_t end) {
+  std::string line;
+  for (int c = 0; (c = std::getchar()) != EOF;) {
+    if (c != '\n') {
+      line += static_cast<char>(c);
+      continue;
+    }
+    const auto asked = parse_json(line);
+    line.clear();
+    if (!asked) return fmt::print(stderr, "{}\n", to_string(asked.error())), 1;
+    auto start = Clock::now();
+    auto compiled = grammar::compile_json_schema(asked->at("schema"));
+    if (!compiled) return fmt::print(stderr, "{}\n", to_string(compiled.error())), 1;
+    // Shared by the answers below.
+    const auto grammar = std::make_shared<const grammar::TokenGrammar>(
+        std::make_shared<const grammar::Compiled>(*std::move(compiled)), trie);
+    json::object out{{"compile_us", microseconds_since(start)}};
+    json::array times;
+    for (const json::value& document : asked->at("documents").get_array()) {
+      grammar::Constraint constraint(grammar, {end});
+      for (const json::value& token : document.get_array()) {
+        start = Clock::now();
+        (void)constraint.mask();
+        times.emplace_back(microseconds_since(start));
+        if (!constraint.accept(token.to_number<std::int32_t>()))
+          return fmt::print(stderr, "token {} does not fit\n", json::serialize(token)), 1;
+      }
+    }
+    out["mask_us"] = std::move(times);
+    fmt::print("{}\n", json::serialize(out));
+  }
+  return 0;
+}
+
 int run(int argc, char** argv) {
   if (argc < 2) return fmt::print(stderr, "grammar_bench TOKENIZER [SCHEMA.json...]\n"), 2;
   const std::string path = argv[1];
@@ -101,6 +144,7 @@ int run(int argc, char** argv) {
   const auto start = Clock::now();
   // Shared by all grammars.
   const auto trie = std::make_shared<const grammar::TokenTrie>(words);
+  if (argc == 3 && std::string_view(argv[2]) == "-") return follow(trie, end);
   fmt::print("{} tokens, {} nodes, made in {:.0f} ms\n", words.size(), trie->nodes().size(),
              microseconds_since(start) / 1000);
   if (argc == 2)

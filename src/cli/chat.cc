@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/conversation_file.h"
 #include "cli/flags.h"
+#include "cli/form_arguments.h"
 #include "cli/line_reader.h"
 #include "cli/media_input.h"
 #include "cli/model_arguments.h"
@@ -47,12 +48,14 @@ constexpr std::string_view help_text =
 class Chat {
  public:
   Chat(const Opened& opened, const engine::Bundle& bundle, engine::Session session,
-       const Options& options, const engine::SamplingOptions& sampling, bool interactive)
+       const Options& options, const engine::SamplingOptions& sampling,
+       engine::AnswerGrammarPtr grammar, bool interactive)
       : opened_(opened),
         bundle_(bundle),
         session_(std::move(session)),
         options_(options),
         sampling_(sampling),
+        grammar_(std::move(grammar)),
         interactive_(interactive) {
     set_system(options.system);
   }
@@ -204,7 +207,8 @@ class Chat {
         {.max_tokens = options_.max_tokens,
          .sampling = sampling,
          .stop = {},
-         .stop_tokens = bundle_.stop_tokens},
+         .stop_tokens = bundle_.stop_tokens,
+         .grammar = grammar_},
         [](std::string_view piece) { (void)print_said(piece); },
         [&](std::int64_t done, std::int64_t) {
           progress.add(static_cast<std::uint64_t>(done - before));
@@ -230,6 +234,7 @@ class Chat {
   engine::Session session_;
   Options options_;
   engine::SamplingOptions sampling_;
+  engine::AnswerGrammarPtr grammar_;
   text::Conversation conversation_;
   std::vector<std::string> attached_;             // pictures for the next message
   std::map<std::string, media::Image> pictures_;  // by absolute path
@@ -267,11 +272,13 @@ Result<int> chat(Arguments arguments) {
   ModelArguments model;
   model.model = "cria";
   Options options;
+  FormArguments form;
   engine::SamplingOptions sampling;
   auto parse = [&]() -> Result<std::optional<std::string>> {
     Flags flags("chat", "a conversation in the terminal", "herd chat models/cria");
     flags.add(model, {{"model", false}});
     flags.add(options);
+    flags.add(form);
     flags.add(sampling);
     return flags.parse(arguments);
   };
@@ -289,7 +296,9 @@ Result<int> chat(Arguments arguments) {
   model = {};
   model.model = "cria";
   options = {};
+  form = {};
   HERD_TRY_VOID(parse());
+  HERD_TRY(engine::AnswerGrammarPtr grammar, read_form(form, bundle));
 
   HERD_TRY(engine::Session session,
            engine::Session::create(opened.loaded->model(), *opened.ctx, opened.session_options()));
@@ -297,7 +306,8 @@ Result<int> chat(Arguments arguments) {
   if (reader.interactive()) HERD_TRY_VOID(banner(opened, bundle));
   // People expect another answer another day; scripts expect the same one.
   if (sampling.seed < 0) sampling.seed = reader.interactive() ? std::random_device()() : 0;
-  Chat chat(opened, bundle, std::move(session), options, sampling, reader.interactive());
+  Chat chat(opened, bundle, std::move(session), options, sampling, std::move(grammar),
+            reader.interactive());
   int status = 0;
   while (const std::optional<std::string> line = read_message(reader)) {
     const Result<bool> more = chat.take(*line);

@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "cli/command.h"
 #include "cli/flags.h"
+#include "cli/form_arguments.h"
 #include "cli/model_arguments.h"
 #include "cli/output.h"
 #include "cli/text_prompt.h"
@@ -80,12 +81,14 @@ Result<int> generate(Arguments arguments) {
   Options options;
   // What the model's makers recommend stands where the command line says nothing, so flags are read twice: first to
   // learn which model it is, then over its defaults.
+  FormArguments form;
   engine::SamplingOptions sampling;
   auto parse = [&]() -> Result<std::optional<std::string>> {
     Flags flags("generate", "one answer to one prompt",
                 "herd generate models/cria 'Hello!' --max-tokens 40 --seed 1");
     flags.add(model, {{"model"}});
     flags.add(options, {{"prompt", false}});
+    flags.add(form);
     flags.add(sampling);
     return flags.parse(arguments);
   };
@@ -103,7 +106,9 @@ Result<int> generate(Arguments arguments) {
   sampling = bundle.sampling;
   model = {};
   options = {};
+  form = {};
   HERD_TRY_VOID(parse());
+  HERD_TRY(const engine::AnswerGrammarPtr grammar, read_form(form, bundle));
   if (options.prompt.empty() && options.image.empty()) {
     if (::isatty(STDIN_FILENO))
       return fail_with_hint(Code::usage, "a prompt is missing",
@@ -126,7 +131,8 @@ Result<int> generate(Arguments arguments) {
                {.max_tokens = options.max_tokens,
                 .sampling = sampling,
                 .stop = options.stop,
-                .stop_tokens = bundle.stop_tokens},
+                .stop_tokens = bundle.stop_tokens,
+                .grammar = grammar},
                [&](std::string_view text) {
                  if (!options.json && printed) printed = print_said(text);
                },

@@ -15,6 +15,23 @@ constexpr float bias_forbids = -100.0f, bias_forces = 100.0f;
 // More than any two logits lie apart, and still a finite number to add to them.
 constexpr float forced_lead = 1e6f;
 
+// Tokens that may end an answer.
+std::vector<std::int32_t> ends_of(const GenerateOptions& options) {
+  return options.ignore_eos ? std::vector<std::int32_t>() : options.stop_tokens;
+}
+
+// Leaves numbers only to the tokens of the mask.
+void forbid(std::span<const std::uint64_t> mask, std::span<float> logits_V) {
+  constexpr float never = -std::numeric_limits<float>::infinity();
+  for (std::size_t word = 0; word * 64 < logits_V.size(); ++word) {
+    const std::uint64_t bits = word < mask.size() ? mask[word] : 0;
+    if (bits == ~0ull) continue;
+    const std::size_t end = std::min(logits_V.size(), word * 64 + 64);
+    for (std::size_t token = word * 64; token < end; ++token)
+      if ((bits >> (token % 64) & 1) == 0) logits_V[token] = never;
+  }
+}
+
 double per_second(std::int64_t tokens, double ms) {
   return ms > 0 ? static_cast<double>(tokens) * 1000.0 / ms : 0.0;
 }
@@ -27,7 +44,9 @@ Writer::Writer(const GenerateOptions& options, const text::Tokenizer& tokenizer,
       prompt_(prompt.begin(), prompt.end()),
       sampler_(options.sampling),
       stops_(options.stop),
-      decoder_(tokenizer) {
+      decoder_(tokenizer),
+      tokenizer_(&tokenizer) {
+  if (options_.grammar) constraint_ = options_.grammar->begin(ends_of(options_));
   answer_.prompt_tokens = static_cast<std::int64_t>(prompt.size());
   if (options_.max_tokens <= 0) end(FinishReason::length);
 }
@@ -35,15 +54,29 @@ Writer::Writer(const GenerateOptions& options, const text::Tokenizer& tokenizer,
 Result<Drawn> Writer::draw(std::span<float> logits_V) {
   Drawn drawn;
   // Before the logits are changed; without the token, which is not known yet.
+  if (const auto next = forced(); !next.empty()) {
+    drawn.token = next.front();
+    if (wants_logprobs()) drawn = logprobs_of(logits_V, drawn.token, options_.top_logprobs);
+    return drawn;
+  }
   std::vector<float> own;
-  if (options_.top_logprobs >= 0) own.assign(logits_V.begin(), logits_V.end());
+  if (wants_logprobs()) own.assign(logits_V.begin(), logits_V.end());
   shape_logits(logits_V);
+  if (constraint_ && std::ranges::all_of(logits_V, [](float logit) {
+        return logit == -std::numeric_limits<float>::infinity();
+      }))
+    return fail(Code::grammar_dead_end,
+                "after {} tokens of the answer no token is left that its grammar and the request's "
+                "bans allow",
+                answer_.tokens.size());
   HERD_TRY(drawn.token, sampler_.sample(logits_V, prompt_, answer_.tokens));
-  if (options_.top_logprobs >= 0) drawn = logprobs_of(own, drawn.token, options_.top_logprobs);
+  if (wants_logprobs()) drawn = logprobs_of(own, drawn.token, options_.top_logprobs);
   return drawn;
 }
 
-void Writer::shape_logits(std::span<float> logits_V) const {
+void Writer::shape_logits(std::span<float> logits_V) {
+  // First of all: what cannot come has no number that could be wrong.
+  if (constraint_) forbid(constraint_->mask(), logits_V);
   for (const auto& [token, bias] : options_.logit_bias) {
     HERD_CHECK(token >= 0 && static_cast<std::size_t>(token) < logits_V.size(), "token {}", token);
     float& logit = logits_V[static_cast<std::size_t>(token)];
@@ -53,6 +86,7 @@ void Writer::shape_logits(std::span<float> logits_V) const {
     else
       logit += bias >= bias_forces ? forced_lead : bias;
   }
+  // A grammar's end cannot be put off where nothing else may follow; write() ends the answer there.
   if (options_.ignore_eos ||
       static_cast<std::int64_t>(answer_.tokens.size()) >= options_.min_tokens)
     return;
@@ -74,6 +108,15 @@ Writer::Written Writer::write(Drawn drawn) {
     end(FinishReason::stop);
     return written;
   }
+  if (constraint_) {
+    const bool taken = constraint_->accept(drawn.token);
+    HERD_CHECK(taken, "token {} was drawn and the grammar does not take it", drawn.token);
+    if (forced_ && !forced_->empty()) {
+      forced_->erase(forced_->begin());
+      ++answer_.forced_tokens;
+    }
+    if (forced_ && forced_->empty()) forced_.reset();
+  }
   answer_.tokens.push_back(drawn.token);
   const auto tokens = static_cast<std::int64_t>(answer_.tokens.size());
   std::string text = decoder_.push(drawn.token);
@@ -83,10 +126,26 @@ Writer::Written Writer::write(Drawn drawn) {
   if (stops_.found()) {
     answer_.stop_string = stops_.which();
     end(FinishReason::stop);
+  } else if (constraint_ && constraint_->is_done()) {
+    end(FinishReason::stop);
   } else if (tokens >= options_.max_tokens) {
     end(FinishReason::length);
   }
   return written;
+}
+
+std::span<const std::int32_t> Writer::forced() {
+  if (!constraint_) return {};
+  if (!forced_) forced_ = options_.grammar->forced(*constraint_, *tokenizer_, options_.stop_tokens);
+  return *forced_;
+}
+
+std::size_t Writer::fitting(std::span<const std::int32_t> tokens) {
+  if (!constraint_) return tokens.size();
+  std::size_t count = 0;
+  while (count < tokens.size() && constraint_->accept(tokens[count])) ++count;
+  constraint_->rollback(count);
+  return count;
 }
 
 void Writer::end(FinishReason reason) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/answer_grammar.h"
 #include "engine/sampler.h"
 #include "text/stream_decoder.h"
 #include "text/tokenizer.h"
@@ -32,6 +33,7 @@ struct GenerateOptions {
   std::int64_t min_tokens = 0;     // before so many, neither stop tokens nor stop strings end it
   bool ignore_eos = false;         // stop tokens end nothing at all
   std::int64_t top_logprobs = -1;  // -1 none, 0 the chosen token's, n also those of the n likeliest
+  AnswerGrammarPtr grammar{};      // that the answer follows; none for any text
 };
 
 struct TopToken {
@@ -66,6 +68,7 @@ struct Answer {
   std::int64_t accepted_tokens = 0;             // and right
   std::int64_t accepted_prediction_tokens = 0;  // the same for the request's own prediction
   std::int64_t rejected_prediction_tokens = 0;
+  std::int64_t forced_tokens = 0;  // that the grammar left no choice about
 
   // Tokens a second; 0 when nothing was timed.
   [[nodiscard]] double prefill_tps() const;
@@ -104,10 +107,20 @@ class Writer {
   Writer(const GenerateOptions& options, const text::Tokenizer& tokenizer,
          std::span<const std::int32_t> prompt);
 
-  // Draws the token that follows what is written, from the model's logits [V], which are changed in place (bias, bans).
-  // A bias of -100 or less bans its token, one of 100 or more leaves it no rival without such a bias.
-  // Fails with numeric_error (see Sampler). Writes nothing yet; for one thread at a time.
+  // Draws the token that follows what is written, from the model's logits [V], which are changed in place (bias, bans,
+  // what the grammar forbids). A bias of -100 or less bans its token, one of 100 or more leaves it no rival without such
+  // a bias. Where the token is forced the logits say its logprob and nothing else, and may be left out.
+  // Fails with numeric_error (see Sampler) and, where the grammar and the bans leave no token, grammar_dead_end.
+  // Writes nothing yet; for one thread at a time.
   Result<Drawn> draw(std::span<float> logits_V);
+
+  // The tokens that come next whatever the model says, because the grammar goes on with one text only. Follows from
+  // what is written alone; valid until the next write().
+  [[nodiscard]] std::span<const std::int32_t> forced();
+  // How many of these tokens, which might come next, the grammar would take.
+  [[nodiscard]] std::size_t fitting(std::span<const std::int32_t> tokens);
+  // Whether every logit must be there even for forced tokens.
+  [[nodiscard]] bool wants_logprobs() const { return options_.top_logprobs >= 0; }
 
   // Writes it. Afterwards finished() may be true; then the event's token may not belong to the answer (a stop token),
   // which `written` tells.
@@ -125,13 +138,16 @@ class Writer {
   Answer take();
 
  private:
-  void shape_logits(std::span<float> logits_V) const;
+  void shape_logits(std::span<float> logits_V);
 
   GenerateOptions options_;
   std::vector<std::int32_t> prompt_;
   Sampler sampler_;
   StopStrings stops_;
   text::StreamDecoder decoder_;
+  const text::Tokenizer* tokenizer_;
+  std::optional<grammar::Constraint> constraint_;
+  std::optional<std::vector<std::int32_t>> forced_;  // nothing until asked for
   Answer answer_;
   bool finished_ = false;
 };

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "engine/bundle.h"
+#include "engine/grammars.h"
 #include "llama4/load.h"
 
 namespace herd::engine {
@@ -257,6 +258,53 @@ TEST_F(EngineOnCria, GivesLogprobsOfThePromptBeforeTheAnswer) {
       EXPECT_GE(listener->events[i].top[0].logprob, listener->events[i].top[1].logprob);
     }
   }
+}
+
+// Tokens that a grammar forces go through with the token in front of them, whether or not guesses are wanted.
+TEST_F(EngineOnCria, FollowsGrammarsAndSpendsNoPassOnWhatIsForced) {
+  Grammars grammars(bundle->tokenizer, bundle->config.text.vocabulary);
+  const auto grammar = grammars.regex(
+      "The (dog|cat) that lives in the house at the end of the street is (small|large), and "
+      "everybody who lives there (knows|likes) it very much indeed\\.");
+  ASSERT_TRUE(grammar.has_value()) << to_string(grammar.error());
+  std::string first;
+  for (const std::int64_t drafts : {0, 4})
+    for (const std::int64_t logprobs : {-1, 0}) {
+      auto running = engine({.context = 512, .draft_tokens = drafts});
+      const auto listener = std::make_shared<Collector>();  // shared with the engine
+      Request asked = request("Tell me.", 200);
+      asked.options.grammar = *grammar;
+      asked.options.top_logprobs = logprobs;
+      ASSERT_TRUE(running->submit(std::move(asked), listener).has_value());
+      const Answer answer = listener->wait().value();
+      EXPECT_EQ(answer.finish_reason, FinishReason::stop);
+      EXPECT_TRUE(answer.text.ends_with("very much indeed.")) << answer.text;
+      EXPECT_GT(answer.forced_tokens, 15);
+      EXPECT_LT(running->state().steps, answer.tokens.size() - 10);
+      if (first.empty()) first = answer.text;
+      EXPECT_EQ(answer.text, first);
+    }
+}
+
+TEST_F(EngineOnCria, ADeadEndEndsItsRequestAndNoOther) {
+  Grammars grammars(bundle->tokenizer, bundle->config.text.vocabulary);
+  const std::vector<std::string> words{"\x01", "\x02"};
+  auto running = engine({.context = 512});
+  Request dead = request("Hello", 9);
+  dead.options.grammar = grammars.choice(words).value();
+  for (const std::string& word : words)
+    dead.options.logit_bias[bundle->tokenizer.encode(word, text::SpecialTokens::as_text).front()] =
+        -100;
+  const auto ends = std::make_shared<Collector>();   // shared with the engine
+  const auto lives = std::make_shared<Collector>();  // shared with the engine
+  ASSERT_TRUE(running->submit(request("Once upon a time", 12), lives).has_value());
+  ASSERT_TRUE(running->submit(std::move(dead), ends).has_value());
+  const auto refused = ends->wait();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::grammar_dead_end);
+  EXPECT_EQ(lives->wait().value().tokens.size(), 12u);
+  const EngineState state = running->state();
+  EXPECT_EQ(state.pages_free + state.pages_cached, state.pages);
 }
 
 // The engine's thread calls back; from there one may ask again, and give up.

@@ -21,21 +21,24 @@ Result<Answer> generate(Session& session, const text::Tokenizer& tokenizer, cons
   const double prefill_ms = ms_since(prefill_start);
 
   const auto decode_start = std::chrono::steady_clock::now();
+  std::vector<std::int32_t> fresh;
   while (!writer.finished()) {
     if (cancel.stop_requested() || logits.empty()) {
       writer.end(FinishReason::cancelled);
       break;
     }
-    HERD_TRY(Drawn drawn, writer.draw(logits));
-    const std::int32_t token = drawn.token;
-    const Writer::Written written = writer.write(std::move(drawn));
-    if (!written.event.text.empty() && take_text) take_text(written.event.text);
+    // The token that is drawn and, without a pass for each, those that the grammar forces behind it.
+    fresh.clear();
+    do {
+      HERD_TRY(Drawn drawn, writer.draw(logits));
+      fresh.push_back(drawn.token);
+      const Writer::Written written = writer.write(std::move(drawn));
+      if (!written.event.text.empty() && take_text) take_text(written.event.text);
+      if (!writer.finished() && session.length() + std::ssize(fresh) > session.context())
+        writer.end(FinishReason::length);
+    } while (!writer.finished() && !writer.wants_logprobs() && !writer.forced().empty());
     if (writer.finished()) break;
-    if (session.length() >= session.context()) {
-      writer.end(FinishReason::length);
-      break;
-    }
-    HERD_TRY(logits, session.step(token));
+    HERD_TRY(logits, session.step(fresh));
   }
   Answer answer = writer.take();
   if (!answer.tail.empty() && take_text) take_text(answer.tail);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <unordered_map>
 
 #include "base/check.h"
@@ -28,6 +29,8 @@ Result<std::span<const Choice>> Sampler::choices(std::span<const float> logits_V
   }
   choices_.clear();
   for (std::size_t token = 0; token < logits_.size(); ++token) {
+    if (logits_[token] == -std::numeric_limits<float>::infinity())
+      continue;  // not even by rounding
     const double distance = static_cast<double>(logits_[token] - *best);
     choices_.push_back(
         {static_cast<std::int32_t>(token), std::exp(distance / options_.temperature)});

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "base/json.h"
 #include "base/options_json.h"
@@ -52,6 +53,17 @@ TEST(Sampler, DrawsAsOftenAsTheProbabilitiesSay) {
   EXPECT_NEAR(counts[0], 0.5 * draws, 5 * std::sqrt(0.25 * draws));
   EXPECT_NEAR(counts[1], 0.3 * draws, 5 * std::sqrt(0.21 * draws));
   EXPECT_NEAR(counts[2], 0.2 * draws, 5 * std::sqrt(0.16 * draws));
+}
+
+TEST(Sampler, WhatCannotComeIsNoChoiceNotEvenByRounding) {
+  constexpr float never = -std::numeric_limits<float>::infinity();
+  const std::vector<float> logits{never, 1.0f, never, 0.5f, never};
+  Sampler sampler({.temperature = 1.0, .top_p = 1.0});
+  const auto choices = sampler.choices(logits, {}, {});
+  ASSERT_TRUE(choices.has_value());
+  ASSERT_EQ(choices->size(), 2u);
+  EXPECT_EQ((*choices)[0].token, 1);
+  EXPECT_EQ((*choices)[1].token, 3);
 }
 
 TEST(Sampler, TheSameSeedAndPlaceGiveTheSameToken) {

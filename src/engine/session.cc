@@ -67,16 +67,25 @@ Result<void> Session::all_logits(const Prompt& prompt, const TakeLogits& take,
   return {};
 }
 
-Result<std::span<float>> Session::step(std::int32_t token) {
-  if (cache_.length() >= cache_.context())
-    return fail(Code::context_length_exceeded, "the context of {} tokens is full",
-                cache_.context());
-  ctx_->arena.reset();
-  nn::CachedBatch batch;
-  batch.add(cache_, {&token, 1});
-  batch.want_last();
-  keys_.push_back(key_of(token));
-  return model_->forward(*ctx_, batch).as<float>();
+Result<std::span<float>> Session::step(std::span<const std::int32_t> tokens) {
+  HERD_CHECK(!tokens.empty(), "no token to append");
+  const auto total = cache_.length() + static_cast<std::int64_t>(tokens.size());
+  if (total > cache_.context())
+    return fail(Code::context_length_exceeded, "{} tokens and {} more do not fit the context of {}",
+                cache_.length(), tokens.size(), cache_.context());
+  Tensor logits;
+  while (!tokens.empty()) {
+    const std::int64_t begin = cache_.length();
+    const auto rows = static_cast<std::size_t>(end_of_piece(begin, total) - begin);
+    ctx_->arena.reset();
+    nn::CachedBatch batch;
+    batch.add(cache_, tokens.first(rows));
+    for (const std::int32_t token : tokens.first(rows)) keys_.push_back(key_of(token));
+    if (rows == tokens.size()) batch.want_last();
+    logits = model_->forward(*ctx_, batch);
+    tokens = tokens.subspan(rows);
+  }
+  return logits.as<float>();
 }
 
 // Runs the vision encoder over every picture that has a vector at or after position `from`.

@@ -40,8 +40,10 @@ class Session {
   Result<void> all_logits(const Prompt& prompt, const TakeLogits& take,
                           const Progress& progress = {});
 
-  // Appends one token; logits of what follows it, [V].
-  Result<std::span<float>> step(std::int32_t token);
+  // Appends one token, or several (at least one) in as few passes as their chunks allow; logits of what follows the
+  // last, [V]. Fails with context_length_exceeded.
+  Result<std::span<float>> step(std::int32_t token) { return step(std::span(&token, 1)); }
+  Result<std::span<float>> step(std::span<const std::int32_t> tokens);
 
   [[nodiscard]] std::int64_t length() const { return cache_.length(); }
   [[nodiscard]] std::int64_t context() const { return cache_.context(); }

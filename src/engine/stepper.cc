@@ -60,6 +60,7 @@ struct Stepper::Job {
   std::vector<std::uint64_t> picture_hashes;
   std::vector<std::shared_ptr<Seen>> seen;  // shared with the picture cache; null until needed
   std::vector<std::int32_t> guesses;        // of the next step
+  bool guesses_forced = false;              // by the grammar: they are right
   std::vector<TokenEvent> prompt_events;    // prompt_logprobs
   bool prompt_told = false;
   Clock::time_point arrived;
@@ -75,6 +76,8 @@ struct Stepper::Step {
   std::vector<TokenEvent> events{};
   std::vector<std::uint64_t> drawn{};
   std::int64_t checked = 0, right = 0;  // guesses
+  // Logits of the last row alone: the rows before it hold forced tokens whose logprobs nobody wants.
+  [[nodiscard]] bool sparse() const { return job->guesses_forced && !job->writer.wants_logprobs(); }
   std::optional<Error> error{};
 };
 
@@ -291,14 +294,21 @@ std::int64_t Stepper::readable(const Job& job) const {
 }
 
 void Stepper::propose() {
-  if (options_.draft_tokens == 0) return;
   const auto running = scheduler_.running_sequences();
-  const bool wanted = meter_.wants(std::ssize(running));
+  const bool wanted = options_.draft_tokens > 0 && meter_.wants(std::ssize(running));
   for (const Scheduler::Sequence* sequence : running) {
     Job& job = *jobs_.at(sequence->arrival.id);
     job.guesses.clear();
-    if (!wanted || sequence->left() != 1 || !job.first_token) continue;
-    const auto guesses = job.speculator.guess();
+    job.guesses_forced = false;
+    if (sequence->left() != 1 || !job.first_token) continue;
+    // What a grammar forces goes through with the token in front of it, and is right without being checked.
+    std::span<const std::int32_t> guesses = job.writer.forced();
+    job.guesses_forced = !guesses.empty();
+    if (!job.guesses_forced) {
+      if (!wanted) continue;
+      guesses = job.speculator.guess();
+      guesses = guesses.first(job.writer.fitting(guesses));
+    }
     // After the last token that is wanted none needs to be right.
     const std::int64_t wanted_tokens =
         job.request.options.max_tokens - std::ssize(job.writer.answer().tokens);
@@ -314,6 +324,8 @@ void Stepper::run(const Plan& plan) {
   for (const Piece& piece : plan.pieces) {
     steps.push_back({.piece = piece, .job = jobs_.at(piece.id).get()});
     decodes_only = decodes_only && piece.draws && piece.rows == 1 + piece.drafts;
+    const bool forced = piece.drafts > 0 && steps.back().job->guesses_forced;
+    decodes_only = decodes_only && !forced;  // tokens that cost nothing would speak for guesses
     has_guesses = has_guesses || piece.drafts > 0;
   }
   const auto begin = Clock::now();
@@ -354,7 +366,7 @@ Tensor Stepper::forward(std::span<Step> steps) {
     if (job.request.prompt_logprobs && !job.prompt_told)
       step.wanted = piece.rows;
     else if (piece.draws)
-      step.wanted = 1 + piece.drafts;
+      step.wanted = step.sparse() ? 1 : 1 + piece.drafts;
     for (std::int64_t row = piece.rows - step.wanted; row < piece.rows; ++row)
       batch.want(static_cast<std::int32_t>(rows + row));
     rows += piece.rows;
@@ -418,7 +430,9 @@ void Stepper::write(Step& step, const Tensor& logits) const {
     }
   if (!piece.draws || job.writer.finished()) return;
   for (std::int64_t i = 0; i <= piece.drafts; ++i) {
-    Result<Drawn> drawn = job.writer.draw(row_of(step.wanted - 1 - piece.drafts + i));
+    std::span<float> row;
+    if (!step.sparse() || i == piece.drafts) row = row_of(step.wanted - 1 - piece.drafts + i);
+    Result<Drawn> drawn = job.writer.draw(row);
     if (!drawn) {
       step.error = std::move(drawn).error();
       return;
@@ -434,9 +448,9 @@ void Stepper::write(Step& step, const Tensor& logits) const {
     if (piece.begin + piece.rows - piece.drafts + i >= options_.context)
       return job.writer.end(FinishReason::length);
     if (i == piece.drafts) return;
-    ++step.checked;
+    if (!job.guesses_forced) ++step.checked;
     if (job.guesses[static_cast<std::size_t>(i)] != token) return;
-    ++step.right;
+    if (!job.guesses_forced) ++step.right;
   }
 }
 

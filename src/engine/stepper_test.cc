@@ -13,7 +13,7 @@ class ServedModel : public testing::TestWithParam<const char*> {};
 TEST_P(ServedModel, GivesEachRequestTheAnswerItGetsAlone) {
   Served served(HERD_ROOT, GetParam());
   EngineState sum;
-  std::int64_t cancelled = 0;
+  std::int64_t cancelled = 0, forced = 0;
   for (std::uint64_t seed = 0; seed < 3; ++seed) {
     const ServedResult result = served.run(seed, 25);
     EXPECT_EQ(result.wrong, "") << "seed " << seed;
@@ -23,6 +23,7 @@ TEST_P(ServedModel, GivesEachRequestTheAnswerItGetsAlone) {
     sum.drafted_tokens += result.state.drafted_tokens;
     sum.pictures_seen += result.state.pictures_seen;
     cancelled += result.cancelled;
+    forced += result.forced;
   }
   // All that might have changed an answer did happen.
   EXPECT_GT(sum.preemptions, 0u);
@@ -32,6 +33,7 @@ TEST_P(ServedModel, GivesEachRequestTheAnswerItGetsAlone) {
   }
   EXPECT_GT(sum.drafted_tokens, 10u);
   EXPECT_GT(cancelled, 0);
+  EXPECT_GT(forced, 20);
   if (std::string(GetParam()) == "vision") {
     EXPECT_GT(sum.pictures_seen, 0u);
   }

@@ -10,7 +10,8 @@ namespace herd::grammar {
 namespace {
 
 // Pairs of states, `b` possibly dead (no_state). A pair accepts where a accepts and b accepts == `wanted`.
-Result<Automaton> product(const Automaton& a, const Automaton& b, bool wanted) {
+Result<Automaton> product(const Automaton& a, const Automaton& b, bool wanted,
+                          std::uint64_t& steps) {
   Automaton out;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;
   std::unordered_map<std::uint64_t, std::uint32_t> index;
@@ -22,9 +23,10 @@ Result<Automaton> product(const Automaton& a, const Automaton& b, bool wanted) {
   };
   state_of(0, 0);
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    if (pairs.size() > limits::states_max)
-      return fail(Code::out_of_range, "two conditions together need more than {} states",
-                  limits::states_max);
+    if (pairs.size() > limits::states_max || steps > limits::compile_steps_max)
+      return fail(Code::schema_too_complex,
+                  "two conditions together need more than {} states or {} steps",
+                  limits::states_max, limits::compile_steps_max);
     const auto [x, y] = pairs[i];
     Automaton::State state;
     const bool b_accepts = y != no_state && b.states[y].accepts;
@@ -32,6 +34,7 @@ Result<Automaton> product(const Automaton& a, const Automaton& b, bool wanted) {
     for (const Edge& edge : a.states[x].edges) {
       unsigned lo = edge.lo;
       while (lo <= edge.hi) {
+        steps += 1 + (y == no_state ? 0 : b.states[y].edges.size());
         // The longest run of bytes from lo on that b treats alike.
         std::uint32_t target = no_state;
         unsigned hi = edge.hi;
@@ -65,12 +68,12 @@ std::uint32_t Automaton::next(std::uint32_t state, unsigned byte) const {
   return no_state;
 }
 
-Result<Automaton> intersection(const Automaton& a, const Automaton& b) {
-  return product(a, b, true);
+Result<Automaton> intersection(const Automaton& a, const Automaton& b, std::uint64_t& steps) {
+  return product(a, b, true, steps);
 }
 
-Result<Automaton> difference(const Automaton& a, const Automaton& b) {
-  return product(a, b, false);
+Result<Automaton> difference(const Automaton& a, const Automaton& b, std::uint64_t& steps) {
+  return product(a, b, false, steps);
 }
 
 bool accepts_nothing(const Automaton& automaton) {

@@ -35,10 +35,10 @@ struct Automaton {
 
 inline constexpr std::uint32_t no_state = 0xFFFFFFFFu;
 
-// Texts that both accept, or that `a` accepts and `b` does not. Neither may have calls. Fails with out_of_range when
-// the product has more than limits::states_max states.
-Result<Automaton> intersection(const Automaton& a, const Automaton& b);
-Result<Automaton> difference(const Automaton& a, const Automaton& b);
+// Texts that both accept, or that `a` accepts and `b` does not. Neither may have calls. Fails with schema_too_complex when
+// the product has more than limits::states_max states or `steps`, to which the work is added, passes its limit.
+Result<Automaton> intersection(const Automaton& a, const Automaton& b, std::uint64_t& steps);
+Result<Automaton> difference(const Automaton& a, const Automaton& b, std::uint64_t& steps);
 
 // Whether it accepts no text at all. Calls count as texts.
 bool accepts_nothing(const Automaton& automaton);

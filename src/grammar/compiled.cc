@@ -9,13 +9,13 @@ namespace herd::grammar {
 // Determinizes the rules that the root needs, removes what leads nowhere, and writes the one table.
 class Joiner {
  public:
-  explicit Joiner(const Grammar& grammar) : grammar_(grammar) {}
+  Joiner(const Grammar& grammar, std::uint64_t& steps) : grammar_(grammar), steps_(steps) {}
 
   Result<Compiled> run(RuleId root) {
     HERD_TRY_VOID(determinize_all(root));
     mark_useful();
     if (!useful_[root][0])
-      return fail(Code::out_of_range, "no text matches the grammar (rule {})", name(root));
+      return fail(Code::invalid_grammar, "no text matches the grammar (rule {})", name(root));
     HERD_TRY_VOID(refuse_left_recursion());
     return write(root);
   }
@@ -29,18 +29,17 @@ class Joiner {
     used_.assign(count, false);
     order_ = {root};
     used_[root] = true;
-    std::uint64_t steps = 0;
     std::size_t states = 0;
     for (std::size_t i = 0; i < order_.size(); ++i) {
       const Rule& rule = grammar_.rules()[order_[i]];
       if (!rule.defined)
-        return fail(Code::out_of_range, "rule {} is used and nowhere defined", shown(rule.name));
-      auto automaton = determinize(grammar_, rule.body, steps);
+        return fail(Code::invalid_grammar, "rule {} is used and nowhere defined", shown(rule.name));
+      auto automaton = regular(grammar_, rule.body, steps_);
       if (!automaton)
         return std::unexpected(std::move(automaton.error()).in("rule " + shown(rule.name)));
       states += automaton->states.size();
       if (states > limits::states_max)
-        return fail(Code::out_of_range, "the grammar needs more than {} states",
+        return fail(Code::schema_too_complex, "the grammar needs more than {} states",
                     limits::states_max);
       for (const Automaton::State& state : automaton->states)
         for (const CallEdge& call : state.calls)
@@ -146,7 +145,7 @@ class Joiner {
     if (removed == order_.size()) return {};
     for (const RuleId rule : order_)
       if (left[rule] != 0)
-        return fail(Code::out_of_range,
+        return fail(Code::invalid_grammar,
                     "rule {} may begin with itself, directly or through others (left recursion)",
                     name(rule));
     return {};
@@ -196,20 +195,21 @@ class Joiner {
   }
 
   const Grammar& grammar_;
+  std::uint64_t& steps_;
   std::vector<Automaton> automata_;  // by rule; empty for rules that are not used
   std::vector<bool> used_;
   std::vector<RuleId> order_;  // the used ones, callers before callees
   std::vector<std::vector<bool>> useful_;
 };
 
-Result<Compiled> Compiled::build(const Grammar& grammar, RuleId root) {
+Result<Compiled> Compiled::build(const Grammar& grammar, RuleId root, std::uint64_t steps) {
   if (grammar.rules().size() > limits::rules_max)
-    return fail(Code::out_of_range, "the grammar has {} rules, at most {} are taken",
+    return fail(Code::schema_too_complex, "the grammar has {} rules, at most {} are taken",
                 grammar.rules().size(), limits::rules_max);
   if (grammar.nodes().size() > limits::nodes_max)
-    return fail(Code::out_of_range, "the grammar has {} parts, at most {} are taken",
+    return fail(Code::schema_too_complex, "the grammar has {} parts, at most {} are taken",
                 grammar.nodes().size(), limits::nodes_max);
-  return Joiner(grammar).run(root);
+  return Joiner(grammar, steps).run(root);
 }
 
 }  // namespace herd::grammar

@@ -22,13 +22,21 @@ class Compiled {
     bool last = false;  // nothing can follow in `target`: no need to come back
   };
 
-  // Fails with out_of_range, naming the rule, when a rule has no definition or begins with itself (left recursion),
-  // when no text matches, or when a limit is passed.
-  static Result<Compiled> build(const Grammar& grammar, RuleId root);
+  // Fails with invalid_grammar, naming the rule, when a rule has no definition or begins with itself (left recursion),
+  // when no text matches; with schema_too_complex when a limit is passed. `steps`: spent already.
+  static Result<Compiled> build(const Grammar& grammar, RuleId root, std::uint64_t steps = 0);
 
   [[nodiscard]] std::uint32_t start() const { return start_; }
   [[nodiscard]] std::size_t size() const { return states_.size(); }
+  [[nodiscard]] std::size_t bytes() const {
+    return states_.size() * sizeof states_[0] + edges_.size() * sizeof edges_[0] +
+           calls_.size() * sizeof calls_[0] + rows_.size() * sizeof rows_[0];
+  }
   [[nodiscard]] bool accepts(std::uint32_t state) const { return states_[state].accepts; }
+  // Whether the rule goes on in this state by reading a byte and in no other way.
+  [[nodiscard]] bool is_plain(std::uint32_t state) const {
+    return !states_[state].accepts && states_[state].call_count == 0;
+  }
 
   [[nodiscard]] std::span<const Edge> edges(std::uint32_t state) const {
     return std::span(edges_).subspan(states_[state].edges, states_[state].edge_count);

@@ -12,43 +12,65 @@ namespace {
 constexpr std::size_t recent_masks = 8;
 
 // Walks the children of `top` from expanded heads on. Calls take(token node) where a token fits, leave(node) where the
-// empty stack is left.
+// empty stack is left. Most of the way there is one reading and its state only reads bytes: then no list is touched.
 template <typename Take, typename Leave>
 void walk(const Compiled& compiled, const TokenTrie& trie, Stacks& stacks, const Heads& from,
           std::uint32_t top, const Take& take, const Leave& leave) {
   struct Level {
     std::uint32_t end = 0;
-    Heads heads;  // expanded
+    bool single = false;
+    Head head;    // if single
+    Heads heads;  // expanded, if not
+  };
+  const auto set = [](Level& level, std::uint32_t end) {
+    level.end = end;
+    level.single = level.heads.size() == 1;
+    if (level.single) level.head = level.heads.front();
   };
   const auto nodes = trie.nodes();
   std::vector<Level> levels(1);
-  levels[0] = {nodes[top].end, from};
+  levels[0].heads = from;
+  set(levels[0], nodes[top].end);
   std::size_t depth = 0;
   Heads next;
   for (std::uint32_t i = top + 1; i < nodes[top].end;) {
     while (i >= levels[depth].end) --depth;
+    if (levels.size() < depth + 2) levels.emplace_back();
     const TokenTrie::Node& node = nodes[i];
-    step(compiled, levels[depth].heads, node.byte, next);
-    if (next.empty()) {
-      i = node.end;
-      continue;
+    const Level& at = levels[depth];
+    Level& below = levels[depth + 1];
+    if (at.single) {
+      const std::uint32_t state = compiled.next(at.head.state, node.byte);
+      if (state == no_state) {
+        i = node.end;
+        continue;
+      }
+      if (compiled.is_plain(state)) {
+        if (node.token >= 0) take(node.token);
+        below.end = node.end;
+        below.single = true;
+        below.head = {state, at.head.stack};
+        ++depth;
+        ++i;
+        continue;
+      }
+      next.assign(1, {state, at.head.stack});
+    } else {
+      step(compiled, at.heads, node.byte, next);
+      if (next.empty()) {
+        i = node.end;
+        continue;
+      }
     }
     if (node.token >= 0) take(node.token);
-    if (levels.size() == depth + 1) levels.emplace_back();
-    Level& level = levels[depth + 1];
     bool ended = false;
-    bool fits = true;
-    if (next.size() == 1 && !compiled.accepts(next[0].state) &&
-        compiled.calls(next[0].state).empty())
-      level.heads.assign(1, next[0]);
-    else
-      fits = expand(compiled, stacks, next, level.heads, ended);
+    const bool fits = expand(compiled, stacks, next, below.heads, ended);
     if (ended) leave(i);
-    if (!fits || level.heads.empty()) {
+    if (!fits || below.heads.empty()) {
       i = node.end;
       continue;
     }
-    level.end = node.end;
+    set(below, node.end);
     ++depth;
     ++i;
   }
@@ -56,8 +78,13 @@ void walk(const Compiled& compiled, const TokenTrie& trie, Stacks& stacks, const
 
 }  // namespace
 
-TokenGrammar::TokenGrammar(CompiledPtr compiled, TriePtr trie)
-    : compiled_(std::move(compiled)), trie_(std::move(trie)) {}
+// The budget is shared with other grammars.
+TokenGrammar::TokenGrammar(CompiledPtr compiled, TriePtr trie, MaskBudgetPtr budget)
+    : compiled_(std::move(compiled)), trie_(std::move(trie)), budget_(std::move(budget)) {
+  if (!budget_) budget_ = std::make_shared<MaskBudget>(limits::mask_cache_bytes_max);  // its own
+}
+
+TokenGrammar::~TokenGrammar() { budget_->give_back(bytes_); }
 
 std::size_t TokenGrammar::Entry::bytes() const {
   return sizeof(Entry) + few.size() * sizeof few[0] + mask.size() * sizeof mask[0] +
@@ -89,10 +116,12 @@ TokenGrammar::EntryPtr TokenGrammar::entry(std::uint32_t state) const {
     made->few = {};
   }
   const std::scoped_lock lock(mutex_);
-  if (bytes_ + made->bytes() > limits::mask_cache_bytes_max) return made;
-  const auto [at, fresh] = entries_.try_emplace(state, std::move(made));
-  if (fresh) bytes_ += at->second->bytes();
-  return at->second;
+  if (const auto found = entries_.find(state); found != entries_.end()) return found->second;
+  const std::size_t bytes = made->bytes();
+  if (bytes_ + bytes > limits::mask_cache_bytes_max || !budget_->take(bytes)) return made;
+  bytes_ += bytes;
+  entries_.emplace(state, made);
+  return made;
 }
 
 std::size_t TokenGrammar::warm(std::int64_t milliseconds) const {
@@ -103,11 +132,16 @@ std::size_t TokenGrammar::warm(std::int64_t milliseconds) const {
   return made;
 }
 
-Constraint::Constraint(TokenGrammarPtr grammar, std::vector<std::int32_t> ends)
-    : grammar_(std::move(grammar)), ends_(std::move(ends)), matcher_(grammar_->compiled()) {
-  for (const std::int32_t token : ends_)
-    HERD_CHECK(token >= 0 && static_cast<std::size_t>(token) < grammar_->trie().vocabulary(),
-               "end token {}", token);
+Constraint::Constraint(TokenGrammarPtr grammar, std::vector<std::int32_t> ends,
+                       std::vector<std::int32_t> passing)
+    : grammar_(std::move(grammar)),
+      ends_(std::move(ends)),
+      passing_(std::move(passing)),
+      matcher_(grammar_->compiled()) {
+  for (const auto* tokens : {&ends_, &passing_})
+    for (const std::int32_t token : *tokens)
+      HERD_CHECK(token >= 0 && static_cast<std::size_t>(token) < grammar_->trie().vocabulary(),
+                 "token {} of {}", token, grammar_->trie().vocabulary());
 }
 
 std::span<const std::uint64_t> Constraint::mask() {
@@ -121,9 +155,14 @@ std::span<const std::uint64_t> Constraint::mask() {
   slot.heads = heads;
   slot.mask.assign(grammar_->trie().words(), 0);
   for (const Head& head : heads) add_head(head, slot.mask);
-  if (!ended_ && matcher_.can_end())
-    for (const std::int32_t token : ends_)
-      slot.mask[static_cast<std::size_t>(token) / 64] |= 1ull << (token % 64);
+  // A token that ends the answer never stands for its text.
+  const bool can_end = !ended_ && matcher_.can_end();
+  for (const auto* tokens : {&ends_, &passing_})
+    for (const std::int32_t token : *tokens) {
+      std::uint64_t& word = slot.mask[static_cast<std::size_t>(token) / 64];
+      const std::uint64_t bit = 1ull << (token % 64);
+      word = can_end ? word | bit : word & ~bit;
+    }
   return slot.mask;
 }
 
@@ -165,12 +204,15 @@ bool Constraint::accept(std::int32_t token) {
   if (ended_ || token < 0 || static_cast<std::size_t>(token) >= grammar_->trie().vocabulary())
     return false;
   const bool ends = std::ranges::find(ends_, token) != ends_.end();
+  const bool passes = std::ranges::find(passing_, token) != passing_.end();
   const std::string_view bytes = grammar_->trie().bytes_of(token);
   Heads before = matcher_.heads();
-  if (ends && matcher_.can_end())
-    ended_ = true;
-  else if (bytes.empty() || !matcher_.accept(bytes))
+  if (ends || passes) {
+    if (!matcher_.can_end()) return false;
+    ended_ = ends;
+  } else if (bytes.empty() || !matcher_.accept(bytes)) {
     return false;
+  }
   history_.push_back(std::move(before));
   return true;
 }

@@ -5,6 +5,7 @@
 // XGrammar, Dong et al. 2024). Dead ends cannot be reached as long as every byte has a token of its own.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -26,10 +27,34 @@ inline bool allows(std::span<const std::uint64_t> mask, std::int32_t token) {
   return (mask[id / 64] >> (id % 64) & 1) != 0;
 }
 
+// Bytes that the remembered masks of several grammars may take together.
+class MaskBudget {
+ public:
+  explicit MaskBudget(std::size_t bytes_max) : max_(bytes_max) {}
+  // False, and nothing is taken, when there is not so much left.
+  bool take(std::size_t bytes) {
+    if (used_.fetch_add(bytes) + bytes <= max_) return true;
+    used_ -= bytes;
+    return false;
+  }
+  void give_back(std::size_t bytes) { used_ -= bytes; }
+  [[nodiscard]] std::size_t used() const { return used_; }
+
+ private:
+  const std::size_t max_;
+  std::atomic<std::size_t> used_ = 0;
+};
+
+using MaskBudgetPtr = std::shared_ptr<MaskBudget>;  // shared by the grammars that live on it
+
 // What is remembered of one grammar over one vocabulary; shared by all answers, on any thread.
 class TokenGrammar {
  public:
-  TokenGrammar(CompiledPtr compiled, TriePtr trie);
+  // Without a budget its own is limits::mask_cache_bytes_max.
+  TokenGrammar(CompiledPtr compiled, TriePtr trie, MaskBudgetPtr budget = nullptr);
+  TokenGrammar(const TokenGrammar&) = delete;
+  TokenGrammar& operator=(const TokenGrammar&) = delete;
+  ~TokenGrammar();
 
   // Tokens that fit from a state on, whatever is below it.
   struct Entry {
@@ -42,7 +67,7 @@ class TokenGrammar {
 
   using EntryPtr = std::shared_ptr<const Entry>;  // shared by the memory and who reads it
 
-  // Never forgotten; past limits::mask_cache_bytes_max it is made anew for each caller.
+  // Never forgotten; past limits::mask_cache_bytes_max or the budget it is made anew for each caller.
   [[nodiscard]] EntryPtr entry(std::uint32_t state) const;
 
   // Makes entries ahead, from the start state on, for at most this long. How many there are.
@@ -54,6 +79,7 @@ class TokenGrammar {
  private:
   CompiledPtr compiled_;  // shared with matchers
   TriePtr trie_;          // one per model, shared by all grammars
+  MaskBudgetPtr budget_;  // shared with other grammars
   mutable std::mutex mutex_;
   mutable std::unordered_map<std::uint32_t, EntryPtr> entries_;
   mutable std::size_t bytes_ = 0;
@@ -64,13 +90,17 @@ using TokenGrammarPtr = std::shared_ptr<const TokenGrammar>;  // shared by its a
 // One answer. Not for several threads at once; a copy goes its own way.
 class Constraint {
  public:
-  // `ends`: the tokens that may end the answer; they are allowed exactly where the text may end.
-  Constraint(TokenGrammarPtr grammar, std::vector<std::int32_t> ends);
+  // `ends`: the tokens that may end the answer; they are allowed exactly where the text may end. So are `passing`
+  // ones, which are no part of the text and change nothing.
+  Constraint(TokenGrammarPtr grammar, std::vector<std::int32_t> ends,
+             std::vector<std::int32_t> passing = {});
 
   // The tokens allowed next, trie().words() words; valid until the next call of a non-const member. Empty of tokens
   // only after the end, or when a limit of matcher.h is passed.
   std::span<const std::uint64_t> mask();
 
+  // Whether accept() would take it.
+  [[nodiscard]] bool allows_next(std::int32_t token) { return allows(mask(), token); }
   // Goes on by a token. False, and nothing changes, when it is not allowed.
   bool accept(std::int32_t token);
   // Takes back the last tokens.
@@ -80,14 +110,14 @@ class Constraint {
   // An end token was accepted, or nothing but the end can follow.
   [[nodiscard]] bool is_done() const { return ended_ || matcher_.must_end(); }
   // What every answer goes on with: bytes that need no model.
-  [[nodiscard]] std::string forced_text() const { return ended_ ? "" : matcher_.forced(); }
+  [[nodiscard]] Forced forced() const { return ended_ ? Forced() : matcher_.forced(); }
 
  private:
   void add_head(Head head, TokenMask& mask);
   void add_subtree(std::uint32_t node, const Heads& heads, TokenMask& mask);
 
   TokenGrammarPtr grammar_;  // shared with other answers
-  std::vector<std::int32_t> ends_;
+  std::vector<std::int32_t> ends_, passing_;
   Matcher matcher_;
   std::vector<Heads> history_;
   bool ended_ = false;

@@ -29,7 +29,7 @@ TokenGrammarPtr over_words(CompiledPtr compiled) {
 }
 
 CompiledPtr schema(std::string_view text, JsonStyle style = {}) {
-  return take(compile_json_schema(*parse_json(text), style));
+  return take(compile_json_schema(*parse_json(text), {.style = style}));
 }
 
 // Grammars of every kind; the JSON ones come first.
@@ -158,11 +158,13 @@ TEST(Constraint, KnowsWhatEveryAnswerGoesOnWith) {
     "required":["name"],"additionalProperties":false})",
                                {.space_max = 0});
   Constraint constraint(over_words(compiled), {end_token()});
-  EXPECT_EQ(constraint.forced_text(), "{\"name\":");
-  for (const char c : constraint.forced_text()) ASSERT_TRUE(constraint.accept(c));
-  EXPECT_EQ(constraint.forced_text(), "");
+  EXPECT_EQ(constraint.forced().text, "{\"name\":");
+  EXPECT_FALSE(constraint.forced().to_end);
+  for (const char c : constraint.forced().text) ASSERT_TRUE(constraint.accept(c));
+  EXPECT_EQ(constraint.forced().text, "");
   ASSERT_TRUE(constraint.accept('t'));
-  EXPECT_EQ(constraint.forced_text(), "rue}");
+  EXPECT_EQ(constraint.forced().text, "rue}");
+  EXPECT_TRUE(constraint.forced().to_end);
   for (const char c : std::string("rue}")) ASSERT_TRUE(constraint.accept(c));
   EXPECT_TRUE(constraint.is_done());
 }

@@ -13,7 +13,10 @@ namespace {
   "(?:\\d\\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
 #define HERD_TIME \
   "(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)"
-#define HERD_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+// At most 63 characters; hyphens as third and fourth mark other alphabets, whose rules are not followed.
+#define HERD_LABEL                                                                           \
+  "[A-Za-z0-9](?:(?:|[A-Za-z0-9-]{1,2}|[A-Za-z0-9-](?:[A-Za-z0-9][A-Za-z0-9-]|-[A-Za-z0-9])" \
+  "[A-Za-z0-9-]{0,58})[A-Za-z0-9])?"
 #define HERD_OCTET "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 9> formats{{

@@ -15,7 +15,7 @@ class Reader {
 
   Result<Compiled> run() {
     if (text_.size() > limits::text_bytes_max)
-      return fail(Code::out_of_range, "the grammar has {} bytes, at most {} are taken",
+      return fail(Code::schema_too_complex, "the grammar has {} bytes, at most {} are taken",
                   text_.size(), limits::text_bytes_max);
     for (space(true); more(); space(true)) HERD_TRY_VOID(rule());
     const auto root = rules_.find("root");
@@ -31,9 +31,10 @@ class Reader {
     at_ += word.size();
     return true;
   }
-  [[nodiscard]] std::unexpected<Error> refuse(std::string_view what) const {
+  [[nodiscard]] std::unexpected<Error> refuse(std::string_view what,
+                                              Code code = Code::invalid_grammar) const {
     const auto line = std::ranges::count(text_.substr(0, at_), '\n') + 1;
-    return fail(Code::out_of_range, "line {} of the grammar: {}", line, what);
+    return fail(code, "line {} of the grammar: {}", line, what);
   }
 
   void space(bool lines) {
@@ -84,7 +85,8 @@ class Reader {
 
   Result<NodeId> alternatives(bool nested) {
     if (++depth_ > limits::depth_max)
-      return refuse(fmt::format("groups are nested more than {} deep", limits::depth_max));
+      return refuse(fmt::format("groups are nested more than {} deep", limits::depth_max),
+                    Code::schema_too_complex);
     std::vector<NodeId> ways;
     do {
       space(true);
@@ -158,7 +160,8 @@ class Reader {
     while (peek() >= '0' && peek() <= '9') {
       value = value * 10 + static_cast<std::uint64_t>(text_[at_++] - '0');
       if (value > limits::repeat_max)
-        return refuse(fmt::format("more than {} repetitions", limits::repeat_max));
+        return refuse(fmt::format("more than {} repetitions", limits::repeat_max),
+                      Code::schema_too_complex);
     }
     return static_cast<std::uint32_t>(value);
   }

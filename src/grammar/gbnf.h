@@ -11,7 +11,7 @@
 
 namespace herd::grammar {
 
-// Fails with out_of_range, naming line and reason, and as Compiled::build() does.
+// Fails with invalid_grammar, naming line and reason, and as Compiled::build() does.
 Result<Compiled> compile_gbnf(std::string_view text);
 
 }  // namespace herd::grammar

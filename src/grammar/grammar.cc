@@ -144,7 +144,7 @@ class Subsets {
     state_of({start});
     for (std::size_t i = 0; i < subsets_.size(); ++i) {
       if (subsets_.size() > limits::states_max || steps_ > limits::compile_steps_max)
-        return fail(Code::out_of_range, "the grammar needs more than {} states or {} steps",
+        return fail(Code::schema_too_complex, "the grammar needs more than {} states or {} steps",
                     limits::states_max, limits::compile_steps_max);
       expand(static_cast<std::uint32_t>(i));
     }
@@ -292,18 +292,13 @@ void Grammar::define(RuleId rule, NodeId body) {
   rules_[rule].defined = true;
 }
 
-Result<Automaton> determinize(const Grammar& grammar, NodeId node, std::uint64_t& steps) {
+Result<Automaton> regular(const Grammar& grammar, NodeId node, std::uint64_t& steps) {
   Nfa nfa(grammar);
   const std::uint32_t start = nfa.entry(node, 0);
   if (nfa.too_large())
-    return fail(Code::out_of_range, "the grammar repeats itself into more than {} steps",
+    return fail(Code::schema_too_complex, "the grammar repeats itself into more than {} steps",
                 limits::nfa_states_max);
   return Subsets(nfa.states, steps).run(start);
-}
-
-Result<Automaton> regular(const Grammar& grammar, NodeId node) {
-  std::uint64_t steps = 0;
-  return determinize(grammar, node, steps);
 }
 
 }  // namespace herd::grammar

@@ -80,10 +80,8 @@ class Grammar {
   std::vector<Automaton> automata_;
 };
 
-// The deterministic automaton of a node that calls no rule. Fails with out_of_range when it would pass a limit.
-Result<Automaton> regular(const Grammar& grammar, NodeId node);
-
-// The same for any node: calls are edges. `steps` counts what was spent, over all calls that share it.
-Result<Automaton> determinize(const Grammar& grammar, NodeId node, std::uint64_t& steps);
+// The deterministic automaton of a node; calls are edges. `steps` counts what was spent, over all calls that share it.
+// Fails with schema_too_complex when it would pass a limit.
+Result<Automaton> regular(const Grammar& grammar, NodeId node, std::uint64_t& steps);
 
 }  // namespace herd::grammar

@@ -26,8 +26,17 @@ NodeId JsonRules::shared(std::optional<RuleId>& rule, const char* name,
 }
 
 NodeId JsonRules::space() {
-  return style_.space_max == 0 ? grammar_.empty()
-                               : shared(space_, "white space", &JsonRules::space_body);
+  return style_.space_max == 0 || style_.fixed
+             ? grammar_.empty()
+             : shared(space_, "white space", &JsonRules::space_body);
+}
+NodeId JsonRules::comma() {
+  if (style_.fixed) return grammar_.text(", ");
+  return grammar_.sequence({grammar_.text(","), space()});
+}
+NodeId JsonRules::colon() {
+  if (style_.fixed) return grammar_.text(": ");
+  return grammar_.sequence({space(), grammar_.text(":"), space()});
 }
 NodeId JsonRules::string() { return shared(string_, "string", &JsonRules::string_body); }
 NodeId JsonRules::number() { return shared(number_, "number", &JsonRules::number_body); }
@@ -113,14 +122,14 @@ NodeId JsonRules::value_body() {
 
 NodeId JsonRules::list(NodeId element, const char* open, const char* close) {
   Grammar& g = grammar_;
-  const NodeId more = g.repeat(g.sequence({g.text(","), space(), element, space()}), 0, unlimited);
+  const NodeId more = g.repeat(g.sequence({comma(), element, space()}), 0, unlimited);
   return g.sequence(
       {g.text(open), space(), g.optional(g.sequence({element, space(), more})), g.text(close)});
 }
 
 NodeId JsonRules::object_body() {
   Grammar& g = grammar_;
-  return list(g.sequence({string(), space(), g.text(":"), space(), value()}), "{", "}");
+  return list(g.sequence({string(), colon(), value()}), "{", "}");
 }
 
 NodeId JsonRules::array_body() { return list(value(), "[", "]"); }

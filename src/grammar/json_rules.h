@@ -13,6 +13,9 @@ struct JsonStyle {
   // White space between tokens, at most this much at each place: a model that prefers indentation may have it, one that
   // is stuck in spaces comes to an end. 0: none.
   std::uint32_t space_max = 64;
+  // One space after each comma and colon and none elsewhere, whatever space_max says: as Python writes JSON, and as
+  // calls of tools stand in what models learn from.
+  bool fixed = false;
 };
 
 class JsonRules {
@@ -20,6 +23,8 @@ class JsonRules {
   JsonRules(Grammar& grammar, JsonStyle style) : grammar_(grammar), style_(style) {}
 
   NodeId space();
+  NodeId comma();   // and the space behind it
+  NodeId colon();   // and the space around it
   NodeId string();  // with its quotes
   NodeId
   number();  // at most limits::digits_max digits before the point, 32 after it, two in the exponent

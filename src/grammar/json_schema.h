@@ -13,14 +13,26 @@
 // occur twice.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "base/json.h"
 #include "grammar/compiled.h"
 #include "grammar/json_rules.h"
 
 namespace herd::grammar {
 
-// Fails with out_of_range: what is wrong or not supported, and where; no document is valid; a limit is passed.
-Result<Compiled> compile_json_schema(const json::value& schema, JsonStyle style = {});
+// Unless strict, what is not supported is left out instead, so that the grammar allows more than the schema.
+struct SchemaOptions {
+  JsonStyle style{};
+  bool strict = true;
+};
+
+// Fails with invalid_schema: what is wrong or not supported, and where; no document is valid. With schema_too_complex:
+// a limit is passed. Messages begin "the schema at #/…:", a JSON pointer as a URI fragment. `ignored` receives the
+// places of what was left out.
+Result<Compiled> compile_json_schema(const json::value& schema, const SchemaOptions& options = {},
+                                     std::vector<std::string>* ignored = nullptr);
 
 // Any JSON object (OpenAI's json_object).
 Result<Compiled> compile_json_object(JsonStyle style = {});

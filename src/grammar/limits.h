@@ -20,7 +20,11 @@ inline constexpr std::uint64_t compile_steps_max = 40'000'000;  // about a quart
 inline constexpr std::uint64_t heads_max = 512;          // readings of one text at the same time
 inline constexpr std::uint64_t frames_max = 1ull << 20;  // open rules of one answer
 inline constexpr std::uint64_t mask_cache_bytes_max = 64ull
-                                                      << 20;  // remembered masks of one grammar
-inline constexpr std::uint64_t digits_max = 64;               // of a number's whole part
+                                                      << 20;    // remembered masks of one grammar
+inline constexpr std::uint64_t masks_bytes_max = 256ull << 20;  // of all grammars of a server
+inline constexpr std::uint64_t grammars_max = 128;              // remembered by a server
+inline constexpr std::uint64_t grammars_bytes_max = 256ull << 20;  // without their masks
+inline constexpr std::uint64_t digits_max = 64;                    // of a number's whole part
+inline constexpr std::uint64_t calls_max = 128;                    // of tools in one answer
 
 }  // namespace herd::grammar::limits

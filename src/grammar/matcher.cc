@@ -91,16 +91,18 @@ bool Matcher::accept(std::string_view bytes) {
   return true;
 }
 
-std::string Matcher::forced(std::size_t most) const {
+Forced Matcher::forced(std::size_t most) const {
+  if (ended_ || only_byte(*compiled_, expanded_) < 0) return {};  // nearly always
   Matcher ahead = *this;
-  std::string out;
-  while (out.size() < most && !ahead.can_end()) {
+  Forced out;
+  while (out.text.size() < most && !ahead.can_end()) {
     const int byte = only_byte(*compiled_, ahead.expanded_);
     if (byte < 0) break;
     const char c = static_cast<char>(byte);
     if (!ahead.accept({&c, 1})) break;
-    out += c;
+    out.text += c;
   }
+  out.to_end = ahead.must_end();
   return out;
 }
 

@@ -49,6 +49,12 @@ bool expand(const Compiled& compiled, Stacks& stacks, const Heads& heads, Heads&
 // The heads after `byte`, from expanded heads.
 void step(const Compiled& compiled, const Heads& expanded, std::uint8_t byte, Heads& out);
 
+// A text that all go on with.
+struct Forced {
+  std::string text;
+  bool to_end = false;  // behind it nothing can follow
+};
+
 class Matcher {
  public:
   explicit Matcher(CompiledPtr compiled);
@@ -60,7 +66,7 @@ class Matcher {
   // Whether it must.
   [[nodiscard]] bool must_end() const { return ended_ && expanded_.empty(); }
   // What every text goes on with from here, at most `most` bytes; empty where the text may end.
-  [[nodiscard]] std::string forced(std::size_t most = 4096) const;
+  [[nodiscard]] Forced forced(std::size_t most = 1024) const;
 
   // The state of reading, for going back: heads stay valid for the life of the matcher.
   [[nodiscard]] const Heads& heads() const { return heads_; }

@@ -122,16 +122,16 @@ Automaton multiples(std::uint32_t of) {
 }
 
 Result<NodeId> magnitude(Grammar& grammar, const NumberRange& range, const Bound* least,
-                         const Bound* most) {
+                         const Bound* most, std::uint64_t& steps) {
   Grammar parts;
   Magnitudes numbers(parts, range.integer);
-  HERD_TRY(Automaton all, regular(parts, least ? numbers.at_least(*least) : numbers.any()));
+  HERD_TRY(Automaton all, regular(parts, least ? numbers.at_least(*least) : numbers.any(), steps));
   if (most) {
-    HERD_TRY(const Automaton other, regular(parts, numbers.at_most(*most)));
-    HERD_TRY(all, intersection(all, other));
+    HERD_TRY(const Automaton other, regular(parts, numbers.at_most(*most), steps));
+    HERD_TRY(all, intersection(all, other, steps));
   }
   if (range.multiple_of > 1) {
-    HERD_TRY(all, intersection(all, multiples(range.multiple_of)));
+    HERD_TRY(all, intersection(all, multiples(range.multiple_of), steps));
   }
   return grammar.automaton(std::move(all));
 }
@@ -153,28 +153,29 @@ Bound Bound::of(std::string_view text, bool inclusive) {
   return out;
 }
 
-Result<NodeId> number_in(Grammar& grammar, const NumberRange& range) {
+Result<NodeId> number_in(Grammar& grammar, const NumberRange& range, std::uint64_t& steps) {
   for (const auto& bound : {range.least, range.most})
     if (bound &&
         (bound->whole.size() > limits::digits_max || bound->fraction.size() > fraction_digits_max))
-      return fail(Code::out_of_range, "a bound has more than {} digits", limits::digits_max);
+      return fail(Code::schema_too_complex, "a bound has more than {} digits", limits::digits_max);
   const Bound* least = range.least ? &*range.least : nullptr;
   const Bound* most = range.most ? &*range.most : nullptr;
   NodeId positive = grammar.never();
   if (!most || !most->negative) {
     HERD_TRY(positive,
-             magnitude(grammar, range, least && !least->negative ? least : nullptr, most));
+             magnitude(grammar, range, least && !least->negative ? least : nullptr, most, steps));
   }
   // "-0" is zero, and so is "-0.0": the bounds decide.
   NodeId negative = grammar.never();
   const bool zero_is_most = least && !least->negative && least->whole == "0" &&
                             least->fraction.empty() && least->inclusive;
   if (!least || least->negative || zero_is_most) {
-    HERD_TRY(negative, magnitude(grammar, range, most && most->negative ? most : nullptr, least));
+    HERD_TRY(negative,
+             magnitude(grammar, range, most && most->negative ? most : nullptr, least, steps));
     if (most && !most->negative && most->whole == "0" && most->fraction.empty() &&
         !most->inclusive) {
       const Bound zero{.negative = false, .whole = "0", .fraction = "", .inclusive = false};
-      HERD_TRY(negative, magnitude(grammar, range, &zero, least));
+      HERD_TRY(negative, magnitude(grammar, range, &zero, least, steps));
     }
   }
   return grammar.choice({positive, grammar.sequence({grammar.text("-"), negative})});

@@ -27,7 +27,7 @@ struct NumberRange {
   std::uint32_t multiple_of = 0;  // 0: any; needs `integer`
 };
 
-// A node that reads the numbers of the range, written without exponent. Fails with out_of_range past a limit.
-Result<NodeId> number_in(Grammar& grammar, const NumberRange& range);
+// A node that reads the numbers of the range, written without exponent. Fails with schema_too_complex past a limit.
+Result<NodeId> number_in(Grammar& grammar, const NumberRange& range, std::uint64_t& steps);
 
 }  // namespace herd::grammar

@@ -52,7 +52,7 @@ class Reader {
 
   Result<NodeId> run() {
     if (text_.size() > limits::text_bytes_max)
-      return fail(Code::out_of_range, "the pattern has {} bytes, at most {} are taken",
+      return fail(Code::schema_too_complex, "the pattern has {} bytes, at most {} are taken",
                   text_.size(), limits::text_bytes_max);
     HERD_TRY(const NodeId node, alternatives(true));
     if (at_ < text_.size()) return refuse("a ) without its (");
@@ -67,14 +67,16 @@ class Reader {
     ++at_;
     return true;
   }
-  [[nodiscard]] std::unexpected<Error> refuse(std::string_view what) const {
-    return fail(Code::out_of_range, "the pattern {} has {} at byte {}, which is not supported",
-                shown(text_), what, at_);
+  [[nodiscard]] std::unexpected<Error> refuse(std::string_view what,
+                                              Code code = Code::invalid_grammar) const {
+    return fail(code, "the pattern {} has {} at byte {}, which is not supported", shown(text_),
+                what, at_);
   }
 
   // Alternatives of the pattern itself (`outer`), or of a group that is all of one of them, may be anchored.
   Result<NodeId> alternatives(bool outer) {
-    if (++depth_ > limits::depth_max) return refuse("groups nested too deeply");
+    if (++depth_ > limits::depth_max)
+      return refuse("groups nested too deeply", Code::schema_too_complex);
     std::vector<NodeId> ways;
     do {
       HERD_TRY(const NodeId way, sequence(outer));
@@ -136,7 +138,8 @@ class Reader {
         break;
       }
       eat('?');  // lazy: the same texts
-      if (++repeats_ > limits::depth_max * 64) return refuse("too many repetitions");
+      if (++repeats_ > limits::depth_max * 64)
+        return refuse("too many repetitions", Code::schema_too_complex);
       node = grammar_.repeat(node, least, most);
     }
     return node;
@@ -150,8 +153,9 @@ class Reader {
     while (is_digit(peek())) {
       value = value * 10 + static_cast<std::uint64_t>(text_[at_++] - '0');
       if (value > limits::repeat_max)
-        return fail(Code::out_of_range, "the pattern {} repeats something {} times, at most {}",
-                    shown(text_), value, limits::repeat_max);
+        return fail(Code::schema_too_complex,
+                    "the pattern {} repeats something {} times, at most {}", shown(text_), value,
+                    limits::repeat_max);
     }
     return static_cast<std::uint32_t>(value);
   }

@@ -12,7 +12,7 @@
 namespace herd::grammar {
 
 // A node that reads the texts that the pattern matches: from start to end when `whole`, else anywhere in them unless
-// anchored (JSON Schema's `pattern`). Fails with out_of_range, naming the place, for what is refused, and when
+// anchored (JSON Schema's `pattern`). Fails with invalid_grammar, naming the place, for what is refused, and when
 // the pattern is longer or deeper than the limits.
 Result<NodeId> read_regex(Grammar& grammar, std::string_view pattern, Writing writing, bool whole);
 

@@ -78,7 +78,9 @@ TEST(Regex, EndsItsWorkAtALimitWhateverIsRepeated) {
   for (const char* bomb : {"((a{1000}){1000}){1000}", "(a|aa|aaa){1000}.*(x{900}){900}",
                            "(.*a.{12}){3}.*a.{400}", "((a*)*)*b"}) {
     const auto compiled = compile_regex(bomb);  // either; what counts is that it comes back
-    EXPECT_TRUE(compiled || compiled.error().code == Code::out_of_range) << bomb;
+    EXPECT_TRUE(compiled || compiled.error().code == Code::schema_too_complex ||
+                compiled.error().code == Code::invalid_grammar)
+        << bomb;
   }
   EXPECT_FALSE(compile_regex("((a{1000}){1000}){1000}"));
 }

@@ -21,17 +21,29 @@ bool is_one_of(std::string_view word, std::initializer_list<std::string_view> wo
   return std::ranges::find(words, word) != words.end();
 }
 
+// items of one speaks about the places behind its own prefixItems.
+Result<> refuse_crossing_items(const json::object& a, const json::object& b,
+                               const std::string& where) {
+  const json::value* mine = a.if_contains("prefixItems");
+  const json::value* theirs = b.if_contains("prefixItems");
+  const bool same = mine && theirs ? *mine == *theirs : !mine && !theirs;
+  if (a.contains("items") && !same)
+    return fail(Code::invalid_schema, "{}: items beside other prefixItems are not supported",
+                where);
+  return {};
+}
+
 // additionalProperties of one speaks about the names that the other lists.
 Result<> refuse_crossing(const json::object& a, const json::object& b, const std::string& where) {
   if (!a.contains("additionalProperties") && !a.contains("patternProperties")) return {};
   const json::value* mine = a.if_contains("properties");
   const json::value* theirs = b.if_contains("properties");
   if (b.contains("patternProperties"))
-    return fail(Code::out_of_range, "{}: patternProperties cannot be merged", where);
+    return fail(Code::invalid_schema, "{}: patternProperties cannot be merged", where);
   if (!theirs || !theirs->is_object()) return {};
   for (const auto& [name, unused] : theirs->get_object())
     if (!mine || !mine->is_object() || !mine->get_object().contains(name))
-      return fail(Code::out_of_range,
+      return fail(Code::invalid_schema,
                   "{}: additionalProperties beside a schema with other properties ({}) is not "
                   "supported",
                   where, shown(name));
@@ -71,7 +83,7 @@ Result<json::value> both(std::string_view keyword, const json::value& a, const j
     }
     return all;
   }
-  return fail(Code::out_of_range, "{}: two different {} cannot be merged", where, keyword);
+  return fail(Code::invalid_schema, "{}: two different {} cannot be merged", where, keyword);
 }
 
 }  // namespace
@@ -94,7 +106,7 @@ Result<json::array> types_of(const json::object& schema, const std::string& wher
   json::array out;
   for (const json::value& name : named) {
     if (!name.is_string() || (!holds(all, name) && name != "integer"))
-      return fail(Code::out_of_range, "{}/type: {} is not a type", where,
+      return fail(Code::invalid_schema, "{}/type: {} is not a type", where,
                   shown(json::serialize(name)));
     if (!holds(out, name)) out.push_back(name);
   }
@@ -107,9 +119,11 @@ Result<json::value> merged(const json::value& a, const json::value& b, const std
   if (a.is_bool()) return a.get_bool() ? b : a;
   if (b.is_bool()) return b.get_bool() ? a : b;
   if (!a.is_object() || !b.is_object())
-    return fail(Code::out_of_range, "{}: a schema is an object or a boolean", where);
+    return fail(Code::invalid_schema, "{}: a schema is an object or a boolean", where);
   HERD_TRY_VOID(refuse_crossing(a.get_object(), b.get_object(), where));
   HERD_TRY_VOID(refuse_crossing(b.get_object(), a.get_object(), where));
+  HERD_TRY_VOID(refuse_crossing_items(a.get_object(), b.get_object(), where));
+  HERD_TRY_VOID(refuse_crossing_items(b.get_object(), a.get_object(), where));
   json::object out = a.get_object();
   for (const auto& [keyword, value] : b.get_object()) {
     if (is_annotation(keyword)) continue;

@@ -61,7 +61,7 @@ Result<bool> apart_at(const json::value& root, json::value a, json::value b, int
 
 Result<const json::value*> schema_at(const json::value& root, const std::string& pointer) {
   if (!pointer.starts_with('#') || (pointer.size() > 1 && pointer[1] != '/'))
-    return fail(Code::out_of_range,
+    return fail(Code::invalid_schema,
                 "the $ref {}: outside the document, or to an anchor, which is not supported",
                 shown(pointer));
   std::string plain;
@@ -78,7 +78,8 @@ Result<const json::value*> schema_at(const json::value& root, const std::string&
   }
   boost::system::error_code error;
   const json::value* found = root.find_pointer(plain, error);
-  if (!found || error) return fail(Code::out_of_range, "the $ref {} leads nowhere", shown(pointer));
+  if (!found || error)
+    return fail(Code::invalid_schema, "the $ref {} leads nowhere", shown(pointer));
   return found;
 }
 

@@ -7,7 +7,7 @@
 
 namespace herd::grammar {
 
-// The schema at "#/a/b" of the document. Fails with out_of_range for other references and where nothing is there.
+// The schema at "#/a/b" of the document. Fails with invalid_schema for other references and where nothing is there.
 Result<const json::value*> schema_at(const json::value& root, const std::string& pointer);
 
 // Whether no document can be valid by both: different types, different constants, or a property that both require and

@@ -38,4 +38,16 @@ TokenTrie::TokenTrie(std::span<const std::string> tokens)
     nodes_[node].end = static_cast<std::uint32_t>(nodes_.size());
 }
 
+std::uint32_t TokenTrie::find(std::string_view bytes) const {
+  std::uint32_t at = 0;
+  for (const char c : bytes) {
+    std::uint32_t child = at + 1;
+    while (child < nodes_[at].end && nodes_[child].byte != static_cast<std::uint8_t>(c))
+      child = nodes_[child].end;
+    if (child >= nodes_[at].end) return 0;
+    at = child;
+  }
+  return at;
+}
+
 }  // namespace herd::grammar

@@ -29,6 +29,13 @@ class TokenTrie {
   [[nodiscard]] std::string_view bytes_of(std::int32_t token) const {
     return tokens_[static_cast<std::size_t>(token)];
   }
+  // The node of these bytes below the root; 0 when no token begins with them.
+  [[nodiscard]] std::uint32_t find(std::string_view bytes) const;
+  // Whether a token is longer than these bytes and begins with them.
+  [[nodiscard]] bool begins_longer(std::string_view bytes) const {
+    const std::uint32_t node = find(bytes);
+    return node != 0 && nodes_[node].end > node + 1;
+  }
   [[nodiscard]] std::size_t vocabulary() const { return tokens_.size(); }
   [[nodiscard]] std::size_t words() const { return (tokens_.size() + 63) / 64; }
 

@@ -232,7 +232,7 @@ class Reader {
       const json::object* schema = fields.object("input_schema");
       fields.ignore("cache_control");
       fields.ignore("eager_input_streaming");
-      fields.refuse("strict", "arguments are not yet held to their schema while they are written");
+      const bool strict = fields.boolean("strict").value_or(false);
       fields.done();
       if (problem_ || !name || schema == nullptr) return;
       json::object function{{"name", *name}};
@@ -240,6 +240,10 @@ class Reader {
       function["parameters"] = *schema;
       described.push_back({{"type", "function"}, {"function", std::move(function)}});
       out_.tools.push_back(*name);
+      out_.described.push_back({.name = *name,
+                                .schema = arguments_schema(schema),
+                                .strict = strict,
+                                .place = fields.path("input_schema")});
     }
     if (!described.empty()) out_.conversation.tools = std::move(described);
   }

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "server/chat_sinks.h"
+#include "server/constraints.h"
 #include "server/endpoints.h"
 #include "server/generation_options.h"
 #include "server/request_body.h"
@@ -15,35 +16,9 @@ struct Asked {
   ChatShape shape;
 };
 
-void read_choice_of_tools(Fields& fields, ChatShape& shape, ReadConversation& read) {
-  const json::value* choice = fields.any("tool_choice");
-  if (choice == nullptr) return;
-  if (choice->is_string()) {
-    const std::string_view word = text_of(*choice);
-    if (word == "auto") return;
-    if (word == "none") {
-      // The model is not told of tools that it may not use.
-      read.conversation.tools.reset();
-      shape.tools.clear();
-      return;
-    }
-    if (word != "required")
-      return fields.wrong(
-          "tool_choice", "unsupported_value",
-          fmt::format("'tool_choice' is {}, wanted none, auto or required", shown(word)));
-  } else if (!choice->is_object()) {
-    return fields.wrong(
-        "tool_choice", "invalid_type",
-        fmt::format("'tool_choice' is {}, wanted a string or an object", kind_of(*choice)));
-  }
-  fields.wrong("tool_choice", "unsupported_value",
-               "the model cannot be made to call a tool yet; 'auto' and 'none' are supported");
-}
-
 // Old clients' functions and function_call, as tools.
-void read_functions(Fields& fields, ChatShape& shape, ReadConversation& read) {
+void read_functions(Fields& fields, ChatShape& shape, ReadConversation& read, WantedCalls& calls) {
   const json::array* functions = fields.array("functions", limits::tools_max);
-  const json::value* choice = fields.any("function_call");
   if (functions != nullptr) {
     shape.legacy_functions = true;
     json::array tools;
@@ -51,30 +26,7 @@ void read_functions(Fields& fields, ChatShape& shape, ReadConversation& read) {
       tools.push_back({{"type", "function"}, {"function", function}});
     read_openai_tools(tools, read, fields.problem());
   }
-  if (choice == nullptr) return;
-  if (choice->is_string() && text_of(*choice) == "none") {
-    read.conversation.tools.reset();
-    read.tools.clear();
-  } else if (!choice->is_string() || text_of(*choice) != "auto") {
-    fields.wrong("function_call", "unsupported_value",
-                 "the model cannot be made to call a function yet; wanted 'auto' or 'none'");
-  }
-}
-
-void read_response_format(Fields& fields) {
-  const json::object* format = fields.object("response_format");
-  if (format == nullptr) return;
-  const json::value* type = format->if_contains("type");
-  const std::string_view name = type != nullptr && type->is_string() ? text_of(*type) : "";
-  if (name == "text") return;
-  const bool known = name == "json_object" || name == "json_schema";
-  fields.problem().set(
-      "unsupported_value",
-      known ? fmt::format("'{}' is not supported yet: answers cannot be held to a grammar; "
-                          "wanted 'text'",
-                          name)
-            : fmt::format("'response_format.type' is {}, wanted 'text'", shown(name)),
-      "response_format.type");
+  read_tool_choice(fields, "function_call", calls);
 }
 
 // What a request for speed says of its answer: text for speculation.
@@ -189,7 +141,9 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
   if (const auto newer = fields.integer("max_completion_tokens", 1, 1ll << 40)) wanted = newer;
   read_stream(fields, shape);
   read_logprobs(fields, asked.request.options);
-  read_response_format(fields);
+  WantedForm form;
+  read_response_format(fields, form);
+  read_foreign_forms(fields, form);
   read_hints(fields, asked.request);
   const std::string prediction = read_prediction(fields);
 
@@ -198,12 +152,16 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
   ReadConversation read;
   if (messages != nullptr && !problem) read = read_openai_messages(*messages, problem);
   if (tools != nullptr && !problem) read_openai_tools(*tools, read, problem);
-  read_functions(fields, shape, read);
-  shape.tools = read.tools;
-  read_choice_of_tools(fields, shape, read);
-  shape.one_call = !fields.boolean("parallel_tool_calls").value_or(true) || shape.legacy_functions;
+  WantedCalls calls;
+  read_tool_choice(fields, "tool_choice", calls);
+  read_functions(fields, shape, read, calls);
+  calls.one =
+      calls.one || !fields.boolean("parallel_tool_calls").value_or(true) || shape.legacy_functions;
+  shape.one_call = calls.one;
   fields.done();
   if (problem) return problem.error();
+  HERD_TRY_VOID(constrain(service, form, calls, read, asked.request, problem.ignored));
+  shape.tools = read.tools;
 
   HERD_TRY(asked.request.prompt, service.chat_prompt(read));
   HERD_TRY(asked.request.options.max_tokens,

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "server/answers.h"
 #include "server/chat_sinks.h"
+#include "server/constraints.h"
 #include "server/endpoints.h"
 #include "server/generation_options.h"
 #include "server/random_id.h"
@@ -312,11 +313,16 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
   engine::Request request;
   request.options = read_generation(fields, service);
   refuse_foreign(fields);
+  WantedForm form;
+  read_response_format(fields, form);
+  read_foreign_forms(fields, form);
   read_shape(fields, shape);
   const auto said = fields.integer("max_tokens", 0, 1ll << 40);
   read_prompts(fields, service.bundle(), shape);
   fields.done();
   if (problem) return problem.error();
+  ReadConversation none;
+  HERD_TRY_VOID(constrain(service, form, {}, none, request, problem.ignored));
   shape.ignored = problem.ignored;
   shape.no_answer = said == 0;
   if (shape.prompts.size() * shape.best_of > limits::choices_max)

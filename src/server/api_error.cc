@@ -41,6 +41,8 @@ int status_of(Code code) {
     case Code::image_empty:
     case Code::image_unsupported:
     case Code::image_corrupt:
+    case Code::schema_too_complex:
+    case Code::grammar_dead_end:
       return 422;
     case Code::queue_full:
       return 429;
@@ -54,6 +56,8 @@ int status_of(Code code) {
     case Code::out_of_range:
     case Code::usage:
     case Code::invalid_json:
+    case Code::invalid_schema:
+    case Code::invalid_grammar:
     case Code::json_too_deep:
     case Code::invalid_utf8:
     case Code::too_many_images:

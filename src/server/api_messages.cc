@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "server/answers.h"
 #include "server/chat_sinks.h"
+#include "server/constraints.h"
 #include "server/endpoints.h"
 #include "server/generation_options.h"
 #include "server/random_id.h"
@@ -190,22 +191,43 @@ class Sink final : public AnswerSink {
   engine::Answer answer_;
 };
 
-void read_choice_of_tools(Fields& fields, Shape& shape, ReadConversation& read) {
+void read_choice_of_tools(Fields& fields, WantedCalls& calls) {
+  using Choice = WantedCalls::Choice;
   const json::object* choice = fields.object("tool_choice");
   if (choice == nullptr) return;
   Fields inner(*choice, "tool_choice", fields.problem());
   inner.require("type");
   const auto type = inner.word("type", {"auto", "any", "tool", "none"});
-  shape.one_call = inner.boolean("disable_parallel_tool_use").value_or(false);
-  inner.text("name");
-  inner.done();
-  if (type == "any" || type == "tool")
-    inner.wrong("type", "unsupported_value",
-                "the model cannot be made to call a tool yet; 'auto' and 'none' are supported");
-  if (type == "none") {
-    read.conversation.tools.reset();
-    read.tools.clear();
+  calls.one = inner.boolean("disable_parallel_tool_use").value_or(false);
+  if (type == "none") calls.choice = Choice::none;
+  if (type == "any" || type == "tool") calls.choice = Choice::must;
+  if (type == "tool") {
+    inner.require("name");
+    calls.only.push_back(inner.text("name", 64).value_or(""));
+    calls.one = true;
   }
+  inner.done();
+}
+
+// What the answer has to be by `output_config`.
+void read_output_config(Fields& fields, WantedForm& form) {
+  const json::object* output = fields.object("output_config");
+  if (output == nullptr) return;
+  Fields inner(*output, "output_config", fields.problem());
+  inner.ignore("effort");
+  if (const json::object* format = inner.object("format")) {
+    Fields schema(*format, inner.path("format"), fields.problem());
+    schema.require("type");
+    schema.word("type", {"json_schema"});
+    schema.require("schema");
+    if (const json::object* described = schema.object("schema"))
+      form = {.kind = WantedForm::Kind::schema,
+              .schema = *described,
+              .strict = true,
+              .param = schema.path("schema")};
+    schema.done();
+  }
+  inner.done();
 }
 
 // Members that ask for something that is not there, and those that change nothing of an answer.
@@ -225,12 +247,6 @@ void read_others(Fields& fields) {
     inner.done();
     // A model without that skill answers at once, as one that was told to think little would.
     if (type && *type != "disabled") fields.problem().ignored.emplace_back("thinking");
-  }
-  if (const json::object* output = fields.object("output_config")) {
-    Fields inner(*output, "output_config", fields.problem());
-    inner.ignore("effort");
-    inner.refuse("format", "answers cannot be held to a schema yet");
-    inner.done();
   }
 }
 
@@ -276,18 +292,28 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http, b
   options.stop = read_stop_strings(fields, "stop_sequences", limits::stop_strings_max);
   shape.stream = fields.boolean("stream").value_or(false);
   read_others(fields);
+  WantedForm form;
+  read_output_config(fields, form);
 
   const json::value* system = fields.any("system");
   const json::array* list = fields.array("messages", limits::messages_max);
   const json::array* tools = fields.array("tools", limits::tools_max);
   ReadConversation read;
   if (list != nullptr && !problem) read = read_anthropic_messages(system, *list, tools, problem);
-  read_choice_of_tools(fields, shape, read);
-  shape.tools = read.tools;
+  WantedCalls calls;
+  read_choice_of_tools(fields, calls);
+  shape.one_call = calls.one;
   fields.done();
   std::string prefill;
   if (!problem) prefill = take_prefill(read, problem);
   if (problem) return problem.error();
+  HERD_TRY_VOID(constrain(service, form, calls, read, asked.request, problem.ignored));
+  shape.tools = read.tools;
+  if (options.grammar && !prefill.empty())
+    return refuse(400, "invalid_value",
+                  "an answer that is begun by the last message cannot be held to a schema or to "
+                  "calls of tools",
+                  "messages");
 
   HERD_TRY(asked.request.prompt, service.chat_prompt(read, prefill));
   asked.request.tenant = http.key;

@@ -250,6 +250,16 @@ ReadConversation read_openai_messages(const json::array& messages, Problem& prob
   return OpenAiReader(problem).read(messages);
 }
 
+json::value arguments_schema(const json::object* parameters) {
+  json::object schema;
+  if (parameters == nullptr)
+    schema["additionalProperties"] = false;
+  else
+    schema = *parameters;
+  if (!schema.contains("type")) schema["type"] = "object";
+  return schema;
+}
+
 void read_openai_tools(const json::array& tools, ReadConversation& out, Problem& problem) {
   json::array described;
   for (std::size_t i = 0; i < tools.size() && !problem; ++i) {
@@ -277,13 +287,17 @@ void read_openai_tools(const json::array& tools, ReadConversation& out, Problem&
                                "'-' or '.'",
                                shown(*name)));
     fields.text("description");
-    fields.object("parameters");
-    fields.refuse("strict", "arguments are not yet held to their schema while they are written");
+    const json::object* parameters = fields.object("parameters");
+    const bool strict = fields.boolean("strict").value_or(false);
     fields.done();
     if (problem || !name) return;
     if (std::ranges::find(out.tools, *name) != out.tools.end())
       return fields.wrong("name", "invalid_value", fmt::format("{} comes twice", shown(*name)));
     out.tools.push_back(*name);
+    out.described.push_back({.name = *name,
+                             .schema = arguments_schema(parameters),
+                             .strict = strict,
+                             .place = fields.path("parameters")});
     // As it was given, but for what is no part of a definition.
     json::object kept = tools[i].get_object();
     kept["function"].get_object().erase("strict");

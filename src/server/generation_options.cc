@@ -140,11 +140,6 @@ engine::GenerateOptions read_generation(Fields& fields, const Service& service) 
 }
 
 void refuse_foreign(Fields& fields) {
-  constexpr std::string_view later = "answers cannot be held to a grammar yet";
-  for (const char* name :
-       {"grammar", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-        "guided_decoding_backend", "structured_outputs", "json_schema", "regex", "ebnf"})
-    fields.refuse(name, later);
   fields.refuse("chat_template", "the model's own chat format is used");
   fields.refuse("chat_template_kwargs", "the chat format has no variables");
   fields.refuse("use_beam_search", "answers are sampled");

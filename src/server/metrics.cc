@@ -76,6 +76,12 @@ std::string metrics_text(const Service& service) {
   page.gauge("local_pages", "the same of local layers", s.local_pages);
   page.gauge("local_pages_free", "of these, free", s.local_pages_free);
   page.gauge("local_pages_cached", "of these, kept for prompts to come", s.local_pages_cached);
+  const engine::Grammars::State grammars = service.grammars().state();
+  page.gauge("grammars", "grammars remembered for answers", grammars.grammars);
+  page.gauge("grammar_bytes", "bytes of these and of their masks", grammars.bytes);
+  page.counter("grammars_made_total", "grammars compiled", grammars.made);
+  page.counter("grammars_found_total", "grammars that were there already", grammars.found);
+  page.counter("grammars_refused_total", "schemas and grammars refused", grammars.refused);
   const auto age = std::chrono::steady_clock::now() - s.heartbeat;
   page.gauge("engine_heartbeat_age_seconds", "since the engine's thread was last seen",
              std::chrono::duration_cast<std::chrono::duration<double>>(age).count());

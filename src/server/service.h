@@ -10,6 +10,7 @@
 
 #include "engine/bundle.h"
 #include "engine/engine.h"
+#include "engine/grammars.h"
 #include "server/conversation_reader.h"
 #include "server/http.h"
 #include "server/keys.h"
@@ -40,10 +41,13 @@ class Service {
         engine_(engine),
         keys_(keys),
         options_(std::move(options)),
-        pictures_(options_.pictures) {}
+        pictures_(options_.pictures),
+        grammars_(
+            std::make_unique<engine::Grammars>(bundle.tokenizer, bundle.config.text.vocabulary)) {}
 
   [[nodiscard]] const engine::Bundle& bundle() const { return bundle_; }
   [[nodiscard]] engine::Engine& engine() const { return engine_; }
+  [[nodiscard]] engine::Grammars& grammars() const { return *grammars_; }
   [[nodiscard]] Keys* keys() const { return keys_; }
   [[nodiscard]] const ServiceOptions& options() const { return options_; }
   [[nodiscard]] const PictureFetcher& pictures() const { return pictures_; }
@@ -86,6 +90,7 @@ class Service {
   Keys* keys_;
   ServiceOptions options_;
   PictureFetcher pictures_;
+  std::unique_ptr<engine::Grammars> grammars_;
   // Shared with their connections.
   std::vector<std::shared_ptr<Answers>> live_answers();
 

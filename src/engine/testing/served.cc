@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "engine/generate.h"
+#include "engine/grammars.h"
 
 namespace herd::engine {
 namespace {
@@ -63,6 +64,19 @@ Served::Served(const fs::path& root, const std::string& model) {
   auto tokenizer = text::Tokenizer::from_directory(root / "models/cria");
   HERD_CHECK(tokenizer.has_value(), "{}", tokenizer.error().message);
   tokenizer_ = std::make_unique<text::Tokenizer>(std::move(*tokenizer));
+  Grammars grammars(*tokenizer_, loaded_->config().text.vocabulary);
+  const json::value record = parse_json(R"({"type":"object","properties":{
+      "description":{"type":"string","maxLength":8},"measurements":{"type":"array",
+      "items":{"enum":["left","right",12,null]},"minItems":1}},
+      "required":["description","measurements"],"additionalProperties":false})")
+                                 .value();
+  grammars_ = {
+      grammars.json_schema(record, true).value(), grammars.json_object().value(),
+      grammars.regex("(one|two), (three|four)( and so on){0,9}\\.").value(),
+      grammars
+          .tool_calls({.tools = {{.name = "note", .schema = record, .strict = true}}, .must = true})
+          .value(),
+      grammars.tool_calls({.tools = {{.name = "note", .schema = record, .strict = true}}}).value()};
 }
 
 Served::~Served() = default;
@@ -117,6 +131,13 @@ Served::Case Served::make_case(std::uint64_t seed, std::uint64_t number,
   for (std::int64_t i = draw.roll(0, 2); i > 0; --i)
     options.logit_bias[static_cast<std::int32_t>(draw.roll(0, vocabulary - 1))] =
         static_cast<float>(draw.roll(-3, 3) * 40);
+  if (draw.chance(35)) {
+    const auto last = static_cast<std::int64_t>(grammars_.size()) - 1;
+    options.grammar = grammars_[static_cast<std::size_t>(draw.roll(0, last))];
+    // Bans, and stop tokens that a text needs, may leave nothing of a grammar: that is for other tests.
+    options.logit_bias.clear();
+    std::erase_if(options.stop_tokens, [](std::int32_t token) { return token < 256; });
+  }
   request.tenant = std::string(1, static_cast<char>('a' + draw.roll(0, 1)));
   request.priority = static_cast<std::int32_t>(draw.chance(20) ? draw.roll(-1, 1) : 0);
   request.prompt_logprobs = draw.chance(10);
@@ -249,6 +270,7 @@ ServedResult Served::run(std::uint64_t seed, std::int64_t requests) {
         compare(cases[i].request, options.context, cases[i].leaves >= 0, *heard[i]);
     if (!wrong.empty()) result.wrong = fmt::format("request {}: {}", i + 1, wrong);
     ++result.answers;
+    if (*heard[i]->answer) result.forced += (*heard[i]->answer)->forced_tokens;
     result.cancelled +=
         *heard[i]->answer && (*heard[i]->answer)->finish_reason == FinishReason::cancelled;
   }

@@ -17,6 +17,7 @@ struct ServedResult {
   std::string wrong;            // the first difference; empty when there was none
   std::int64_t pages_lost = 0;  // not given back when all had ended
   std::int64_t answers = 0, cancelled = 0;
+  std::int64_t forced = 0;  // tokens that a grammar left no choice about
   EngineState state;
 };
 
@@ -42,6 +43,7 @@ class Served {
   ThreadPool pool_{2};
   std::unique_ptr<llama4::Loaded> loaded_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
+  std::vector<AnswerGrammarPtr> grammars_;  // that answers may have to follow
 };
 
 }  // namespace herd::engine
