@@ -3,8 +3,8 @@
   .venv/bin/python bench/grammar_peer.py [--bench build/grammar_bench] [--tokenizer FILE] [--rounds 3]
 
 The same schemas, the same vocabulary (Meta's tokenizer.model where llama_models is installed: 202,048 tokens), the same
-tokens of the same documents, one thread each, in turns; the time is that of the thread. Every implementation follows every document with a mask before
-each token; each document is followed once on a fresh grammar, so that first visits count. Medians over the rounds; the
+tokens of the same documents, one thread each, in turns; the time is that of the thread. Every implementation follows
+every document with a mask before each token; each document is followed once on a fresh grammar, so that first visits count. Medians over the rounds; the
 99th percentile and the longest are over all masks. A mask that forbids the document's next token ends the run.
 """
 
@@ -27,8 +27,8 @@ import xgrammar
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 torch.set_num_threads(1)
 
-TEXT = ("The harbour lies quiet before sunrise, and the first boats leave while gulls argue over scraps. Nobody hurries; "
-        "the tide decides. Größe, façade, 東京, naïve: words travel with the cargo.")
+TEXT = ("The harbour lies quiet before sunrise, and the first boats leave while gulls argue over scraps. Nobody "
+        "hurries; the tide decides. Größe, façade, 東京, naïve: words travel with the cargo.")
 
 
 def schemas():
@@ -45,7 +45,8 @@ def schemas():
     many = {f"field_{i:02}": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"},
                               {"type": "array", "items": {"type": "number"}}][i % 4] for i in range(60)}
     big = {"type": "object", "properties": many, "required": list(many), "additionalProperties": False}
-    words = {"type": "object", "properties": {"word": {"enum": [f"{w}-{i}" for i in range(100) for w in TEXT.split()[:5]]}},
+    constants = [f"{word}-{i}" for i in range(100) for word in TEXT.split()[:5]]
+    words = {"type": "object", "properties": {"word": {"enum": constants}},
              "required": ["word"], "additionalProperties": False}
     dates = {"type": "object", "properties": {
         "from": {"type": "string", "format": "date"}, "code": {"type": "string", "pattern": "^[A-Z]{2}-\\d{4,6}$"},
@@ -82,7 +83,7 @@ def vocabulary(path):
 class XGrammar:
     name = "xgrammar"
 
-    def __init__(self, words, end):
+    def __init__(self, words, end, _):
         self.info = xgrammar.TokenizerInfo(words, vocab_size=len(words), stop_token_ids=[end])
         self.compiler = xgrammar.GrammarCompiler(self.info, max_threads=1, cache_enabled=False)
         self.mask = xgrammar.allocate_token_bitmask(1, len(words))
@@ -102,17 +103,16 @@ class XGrammar:
 class LlGuidance:
     name = "llguidance"
 
-    def __init__(self, words, end):
+    def __init__(self, words, end, encoder):
         class Tokens:
             eos_token_id, bos_token_id, tokens = end, None, words
             special_token_ids = [i for i, word in enumerate(words) if not word]
 
-            def __call__(self, text):  # only asked for texts that are forced
-                raise NotImplementedError
+            def __call__(self, text):
+                return encoder.encode(text if isinstance(text, str) else text.decode("utf-8", "replace"))
 
-        for i, word in enumerate(words):
-            if not word:
-                Tokens.tokens[i] = b"\xff<|%d|>" % i
+        for i in Tokens.special_token_ids:
+            words[i] = b"<|%d|>" % i
         self.tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(Tokens()))
         self.mask = llguidance.numpy.allocate_token_bitmask(1, len(words))
 
@@ -149,7 +149,7 @@ def main():
         path = str(pathlib.Path(found.submodule_search_locations[0]) / "llama4/tokenizer.model")
     words, encoder = vocabulary(path)
     end = len(words) - 1
-    peers = [kind(list(words), end) for kind in (XGrammar, LlGuidance)]
+    peers = [kind(list(words), end, encoder) for kind in (XGrammar, LlGuidance)]
     print(f"{len(words)} tokens; xgrammar, llguidance {llguidance.get_version()}")
     print("| schema | who | compile ms | mask median us | 99 % us | longest us |")
     print("|---|---|---|---|---|---|")

@@ -6,7 +6,7 @@
 // With an argument that is a tokenizer's file, walks take its tokens; else single bytes and a few words of JSON.
 #include <fmt/format.h>
 
-#include <iostream>
+#include <cstdio>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -103,10 +103,16 @@ int run(int argc, char** argv) {
     words = std::move(*read);
   }
   const auto trie = std::make_shared<const TokenTrie>(words);  // shared by all grammars
-  for (std::string line; std::getline(std::cin, line);) {
+  std::string line;
+  for (int c = 0; (c = std::getchar()) != EOF;) {
+    if (c != '\n') {
+      line += static_cast<char>(c);
+      continue;
+    }
     const auto asked = parse_json(line);
     if (!asked || !asked->is_object()) return fmt::print(stderr, "no object: {}\n", line), 1;
     fmt::print("{}\n", json::serialize(answer(asked->get_object(), trie)));
+    line.clear();
   }
   return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 
@@ -43,6 +44,9 @@ struct Options {
 };
 
 Result<std::string> all_of_stdin() {
+  if (::isatty(STDIN_FILENO))
+    return fail_with_hint(Code::usage, "a prompt is missing",
+                          "herd generate MODEL 'what to answer', or the text on stdin");
   std::string text;
   char buffer[1 << 16];
   while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stdin))
@@ -97,8 +101,8 @@ Result<int> generate(Arguments arguments) {
     HERD_TRY_VOID(print(*help));
     return 0;
   }
-  for (const std::string& stop : options.stop)
-    if (stop.empty()) return fail(Code::out_of_range, "--stop is empty, which every text contains");
+  if (std::ranges::find(options.stop, "") != options.stop.end())
+    return fail(Code::out_of_range, "--stop is empty, which every text contains");
 
   HERD_TRY(const fs::path directory, find_model(model.model));
   HERD_TRY(const llama4::Config config, llama4::read_config(directory, model.mmproj));
@@ -110,9 +114,6 @@ Result<int> generate(Arguments arguments) {
   HERD_TRY_VOID(parse());
   HERD_TRY(const engine::AnswerGrammarPtr grammar, read_form(form, bundle));
   if (options.prompt.empty() && options.image.empty()) {
-    if (::isatty(STDIN_FILENO))
-      return fail_with_hint(Code::usage, "a prompt is missing",
-                            "herd generate MODEL 'what to answer', or the text on stdin");
     HERD_TRY(options.prompt, all_of_stdin());
   }
 

@@ -108,7 +108,7 @@ class Writer {
          std::span<const std::int32_t> prompt);
 
   // Draws the token that follows what is written, from the model's logits [V], which are changed in place (bias, bans,
-  // what the grammar forbids). A bias of -100 or less bans its token, one of 100 or more leaves it no rival without such
+  // what the grammar forbids). A bias of -100 or less bans its token, one of 100 and more leaves no rival without such
   // a bias. Where the token is forced the logits say its logprob and nothing else, and may be left out.
   // Fails with numeric_error (see Sampler) and, where the grammar and the bans leave no token, grammar_dead_end.
   // Writes nothing yet; for one thread at a time.

@@ -13,6 +13,8 @@ namespace {
 
 namespace limits = grammar::limits;
 
+constexpr std::int64_t warm_ms = 50;
+
 }  // namespace
 
 Grammars::Grammars(const text::Tokenizer& tokenizer, std::int64_t vocabulary)
@@ -62,7 +64,10 @@ Result<AnswerGrammarPtr> Grammars::get(std::string key, bool free_text, const Ma
     for (const std::string_view name : {"<|python_start|>", "<|python_end|>"})
       if (const auto token = tokenizer_.special(name); token && *token < vocabulary_)
         grammar.passing.push_back(*token);
-  auto shared = std::make_shared<const AnswerGrammar>(std::move(grammar));  // see AnswerGrammarPtr
+  // The first answer need not wait for what takes long.
+  grammar.tokens->warm(warm_ms);
+  // Shared with the answers, see AnswerGrammarPtr.
+  auto shared = std::make_shared<const AnswerGrammar>(std::move(grammar));
   const std::lock_guard lock(mutex_);
   ++counts_.made;
   if (index_.contains(key)) return shared;  // somebody else made the same meanwhile

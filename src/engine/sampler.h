@@ -53,7 +53,7 @@ class Sampler {
   explicit Sampler(const SamplingOptions& options) : options_(options) {}
 
   // The tokens that may come next, likeliest first (ties to the lowest id); probabilities sum to 1. With temperature 0
-  // there is one; a logit of minus infinity is no token that may come. `prompt` tokens count for the repetition penalty, `answer` tokens for all three.
+  // there is one. Minus infinity never comes. `prompt` counts for the repetition penalty, `answer` for all three.
   // Fails with numeric_error when a logit is NaN or none is finite. Valid until the next call.
   Result<std::span<const Choice>> choices(std::span<const float> logits_V,
                                           std::span<const std::int32_t> prompt,

@@ -35,7 +35,7 @@ struct Automaton {
 
 inline constexpr std::uint32_t no_state = 0xFFFFFFFFu;
 
-// Texts that both accept, or that `a` accepts and `b` does not. Neither may have calls. Fails with schema_too_complex when
+// Texts that both accept, or that `a` accepts and `b` does not. Neither may call. Fails with schema_too_complex where
 // the product has more than limits::states_max states or `steps`, to which the work is added, passes its limit.
 Result<Automaton> intersection(const Automaton& a, const Automaton& b, std::uint64_t& steps);
 Result<Automaton> difference(const Automaton& a, const Automaton& b, std::uint64_t& steps);

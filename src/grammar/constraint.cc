@@ -1,7 +1,7 @@
 #include "grammar/constraint.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 
 #include "base/check.h"
 #include "grammar/limits.h"
@@ -11,10 +11,16 @@ namespace {
 
 constexpr std::size_t recent_masks = 8;
 
+double thread_ms() {
+  std::timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+
 // Walks the children of `top` from expanded heads on. Calls take(token node) where a token fits, leave(node) where the
 // empty stack is left. Most of the way there is one reading and its state only reads bytes: then no list is touched.
 template <typename Take, typename Leave>
-void walk(const Compiled& compiled, const TokenTrie& trie, Stacks& stacks, const Heads& from,
+void walk(const Compiled& compiled, const TokenTrie::Tree& nodes, Stacks& stacks, const Heads& from,
           std::uint32_t top, const Take& take, const Leave& leave) {
   struct Level {
     std::uint32_t end = 0;
@@ -27,7 +33,6 @@ void walk(const Compiled& compiled, const TokenTrie& trie, Stacks& stacks, const
     level.single = level.heads.size() == 1;
     if (level.single) level.head = level.heads.front();
   };
-  const auto nodes = trie.nodes();
   std::vector<Level> levels(1);
   levels[0].heads = from;
   set(levels[0], nodes[top].end);
@@ -80,8 +85,12 @@ void walk(const Compiled& compiled, const TokenTrie& trie, Stacks& stacks, const
 
 // The budget is shared with other grammars.
 TokenGrammar::TokenGrammar(CompiledPtr compiled, TriePtr trie, MaskBudgetPtr budget)
-    : compiled_(std::move(compiled)), trie_(std::move(trie)), budget_(std::move(budget)) {
-  if (!budget_) budget_ = std::make_shared<MaskBudget>(limits::mask_cache_bytes_max);  // its own
+    : compiled_(std::move(compiled)),
+      trie_(std::move(trie)),
+      budget_(std::move(budget)),
+      classes_(*compiled_, TokenTrie::short_bytes) {
+  // Its own, shared with nobody.
+  if (!budget_) budget_ = std::make_shared<MaskBudget>(limits::mask_cache_bytes_max);
 }
 
 TokenGrammar::~TokenGrammar() { budget_->give_back(bytes_); }
@@ -91,44 +100,83 @@ std::size_t TokenGrammar::Entry::bytes() const {
          leaving.size() * sizeof leaving[0];
 }
 
-TokenGrammar::EntryPtr TokenGrammar::entry(std::uint32_t state) const {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (const auto found = entries_.find(state); found != entries_.end()) return found->second;
-  }
+// What is found by walking the tree, and the tokens of `known`, which fit without.
+TokenGrammar::EntryPtr TokenGrammar::make(std::uint32_t state, const TokenTrie::Tree& tree,
+                                          std::span<const std::uint64_t> known) const {
   auto made = std::make_shared<Entry>();  // shared with the memory below
+  made->tree = &tree;
   Stacks stacks;
   Heads heads;
-  bool ended = false;
-  if (expand(*compiled_, stacks, {{state, 0}}, heads, ended)) {
-    if (ended) made->leaving.push_back(0);
+  if (expand(*compiled_, stacks, {{state, 0}}, heads, made->ends))
     walk(
-        *compiled_, *trie_, stacks, heads, 0,
+        *compiled_, tree, stacks, heads, 0,
         [&](std::int32_t token) {
           for (; token >= 0; token = trie_->next_same(token)) made->few.push_back(token);
         },
-        [&](std::uint32_t node) { made->leaving.push_back(node); });
-  }
-  if (made->few.size() > trie_->words()) {  // half the size as bits
-    made->mask.assign(trie_->words(), 0);
+        [&](std::uint32_t node) {
+          if (tree[node].end > node + 1) made->leaving.push_back(node);
+        });
+  if (!known.empty() || made->few.size() > trie_->words()) {  // half the size as bits
+    if (known.empty())
+      made->mask.assign(trie_->words(), 0);
+    else
+      made->mask.assign(known.begin(), known.end());
     for (const std::int32_t token : made->few)
       made->mask[static_cast<std::size_t>(token) / 64] |= 1ull << (token % 64);
     made->few = {};
   }
-  const std::scoped_lock lock(mutex_);
-  if (const auto found = entries_.find(state); found != entries_.end()) return found->second;
-  const std::size_t bytes = made->bytes();
-  if (bytes_ + bytes > limits::mask_cache_bytes_max || !budget_->take(bytes)) return made;
-  bytes_ += bytes;
-  entries_.emplace(state, made);
+  made->few.shrink_to_fit();
   return made;
 }
 
+template <typename Key>
+void TokenGrammar::keep(std::unordered_map<Key, EntryPtr>& memory, Key key, EntryPtr& made) const {
+  if (const auto found = memory.find(key); found != memory.end()) {
+    made = found->second;
+    return;
+  }
+  const std::size_t bytes = made->bytes();
+  if (bytes_ + bytes > limits::mask_cache_bytes_max || !budget_->take(bytes)) return;
+  bytes_ += bytes;
+  memory.emplace(key, made);
+}
+
+TokenGrammar::Entries TokenGrammar::entries(std::uint32_t state) const {
+  Entries out;
+  std::uint64_t number = 0;
+  bool takes_plain = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    number = classes_.of(state);
+    takes_plain = classes_.takes_plain(state);
+    if (const auto found = short_.find(number); found != short_.end()) out.of_short = found->second;
+    if (const auto found = long_.find(state); found != long_.end()) out.of_long = found->second;
+  }
+  if (out.of_short && out.of_long) return out;
+  const bool short_made = !out.of_short, long_made = !out.of_long;
+  if (short_made)
+    out.of_short = takes_plain ? make(state, trie_->not_plain(), trie_->plain())
+                               : make(state, trie_->short_tokens(), {});
+  if (long_made) out.of_long = make(state, trie_->long_tokens(), {});
+  const std::scoped_lock lock(mutex_);
+  if (short_made) keep(short_, number, out.of_short);
+  if (long_made) keep(long_, state, out.of_long);
+  return out;
+}
+
 std::size_t TokenGrammar::warm(std::int64_t milliseconds) const {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+  const double until = thread_ms() + static_cast<double>(milliseconds);
   std::size_t made = 0;
-  for (; made < compiled_->size() && std::chrono::steady_clock::now() < until; ++made)
-    static_cast<void>(entry(static_cast<std::uint32_t>(made)));
+  for (const bool wide : {true, false})
+    for (std::uint32_t state = 0; state < compiled_->size(); ++state) {
+      unsigned bytes = 0;
+      for (const Edge& edge : compiled_->edges(state)) bytes += edge.hi - edge.lo + 1u;
+      constexpr unsigned many = 64;
+      if ((bytes >= many) != wide) continue;
+      if (thread_ms() >= until) return made;
+      (void)entries(state);
+      ++made;
+    }
   return made;
 }
 
@@ -170,34 +218,38 @@ void Constraint::add_head(Head head, TokenMask& mask) {
   Heads open{head};
   for (std::size_t i = 0; i < open.size() && i < limits::heads_max; ++i) {
     const Head at = open[i];
-    const auto entry = grammar_->entry(at.state);
-    for (const std::int32_t token : entry->few)
-      mask[static_cast<std::size_t>(token) / 64] |= 1ull << (token % 64);
-    for (std::size_t word = 0; word < entry->mask.size(); ++word) mask[word] |= entry->mask[word];
-    if (at.stack == 0 || entry->leaving.empty()) continue;
-    const Stacks::Frame frame = matcher_.stacks()[at.stack];
-    const Head below{frame.state, frame.below};
+    const TokenGrammar::Entries found = grammar_->entries(at.state);
     Heads expanded;
     bool ended = false;
-    if (!expand(matcher_.compiled(), matcher_.stacks(), {below}, expanded, ended)) continue;
-    for (const std::uint32_t node : entry->leaving) {
-      if (node != 0)
-        add_subtree(node, expanded, mask);
-      else if (std::ranges::find(open, below) == open.end())
+    if (at.stack != 0) {
+      const Stacks::Frame frame = matcher_.stacks()[at.stack];
+      const Head below{frame.state, frame.below};
+      if (!expand(matcher_.compiled(), matcher_.stacks(), {below}, expanded, ended))
+        expanded.clear();
+      if (found.of_short->ends && std::ranges::find(open, below) == open.end())
         open.push_back(below);
     }
+    add_entry(*found.of_short, expanded, mask);
+    add_entry(*found.of_long, expanded, mask);
   }
 }
 
-void Constraint::add_subtree(std::uint32_t node, const Heads& heads, TokenMask& mask) {
+// The tokens of an entry, and those that go on below it, where it is left.
+void Constraint::add_entry(const TokenGrammar::Entry& entry, const Heads& below, TokenMask& mask) {
+  const auto add = [&](std::int32_t token) {
+    mask[static_cast<std::size_t>(token) / 64] |= 1ull << (token % 64);
+  };
+  for (const std::int32_t token : entry.few) add(token);
+  for (std::size_t word = 0; word < entry.mask.size(); ++word) mask[word] |= entry.mask[word];
+  if (below.empty()) return;
   const TokenTrie& trie = grammar_->trie();
-  walk(
-      matcher_.compiled(), trie, matcher_.stacks(), heads, node,
-      [&](std::int32_t token) {
-        for (; token >= 0; token = trie.next_same(token))
-          mask[static_cast<std::size_t>(token) / 64] |= 1ull << (token % 64);
-      },
-      [](std::uint32_t) {});
+  for (const std::uint32_t node : entry.leaving)
+    walk(
+        matcher_.compiled(), *entry.tree, matcher_.stacks(), below, node,
+        [&](std::int32_t token) {
+          for (; token >= 0; token = trie.next_same(token)) add(token);
+        },
+        [](std::uint32_t) {});
 }
 
 bool Constraint::accept(std::int32_t token) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "grammar/matcher.h"
+#include "grammar/state_classes.h"
 #include "grammar/token_trie.h"
 
 namespace herd::grammar {
@@ -58,30 +59,43 @@ class TokenGrammar {
 
   // Tokens that fit from a state on, whatever is below it.
   struct Entry {
-    std::vector<std::int32_t> few;  // either these
-    TokenMask mask;                 // or this, when there are many
-    std::vector<std::uint32_t>
-        leaving;  // nodes of the tree at which the state's rule may end; 0: at once
+    std::vector<std::int32_t> few;          // either these
+    TokenMask mask;                         // or this, when there are many
+    std::vector<std::uint32_t> leaving;     // nodes of the tree at which the state's rule may end
+    const TokenTrie::Tree* tree = nullptr;  // of these nodes
+    bool ends = false;                      // it may end at once
     [[nodiscard]] std::size_t bytes() const;
   };
 
   using EntryPtr = std::shared_ptr<const Entry>;  // shared by the memory and who reads it
 
-  // Never forgotten; past limits::mask_cache_bytes_max or the budget it is made anew for each caller.
-  [[nodiscard]] EntryPtr entry(std::uint32_t state) const;
+  // Of short tokens and of long ones (TokenTrie). Never forgotten; past limits::mask_cache_bytes_max or the budget
+  // they are made anew for each caller.
+  struct Entries {
+    EntryPtr of_short, of_long;
+  };
+  [[nodiscard]] Entries entries(std::uint32_t state) const;
 
-  // Makes entries ahead, from the start state on, for at most this long. How many there are.
+  // Makes entries ahead, for at most this long of the thread's own time: first of states that read many bytes, which take
+  // milliseconds each. How many states were looked at.
   std::size_t warm(std::int64_t milliseconds) const;
 
   [[nodiscard]] const CompiledPtr& compiled() const { return compiled_; }
   [[nodiscard]] const TokenTrie& trie() const { return *trie_; }
 
  private:
+  [[nodiscard]] EntryPtr make(std::uint32_t state, const TokenTrie::Tree& tree,
+                              std::span<const std::uint64_t> known) const;
+  template <typename Key>
+  void keep(std::unordered_map<Key, EntryPtr>& memory, Key key, EntryPtr& made) const;
+
   CompiledPtr compiled_;  // shared with matchers
   TriePtr trie_;          // one per model, shared by all grammars
   MaskBudgetPtr budget_;  // shared with other grammars
   mutable std::mutex mutex_;
-  mutable std::unordered_map<std::uint32_t, EntryPtr> entries_;
+  mutable StateClasses classes_;
+  mutable std::unordered_map<std::uint64_t, EntryPtr> short_;  // by class
+  mutable std::unordered_map<std::uint32_t, EntryPtr> long_;   // by state
   mutable std::size_t bytes_ = 0;
 };
 
@@ -114,7 +128,7 @@ class Constraint {
 
  private:
   void add_head(Head head, TokenMask& mask);
-  void add_subtree(std::uint32_t node, const Heads& heads, TokenMask& mask);
+  void add_entry(const TokenGrammar::Entry& entry, const Heads& below, TokenMask& mask);
 
   TokenGrammarPtr grammar_;  // shared with other answers
   std::vector<std::int32_t> ends_, passing_;

@@ -182,9 +182,10 @@ TEST(Constraint, CopiesGoTheirOwnWays) {
 TEST(TokenTrie, HoldsEveryTokenOnceAndDoublesInAChain) {
   const TokenTrie trie(words());
   std::vector<int> seen(words().size(), 0);
-  for (const TokenTrie::Node& node : trie.nodes())
-    for (std::int32_t token = node.token; token >= 0; token = trie.next_same(token))
-      ++seen[static_cast<std::size_t>(token)];
+  for (const TokenTrie::Tree* tree : {&trie.short_tokens(), &trie.long_tokens()})
+    for (const TokenTrie::Node& node : *tree)
+      for (std::int32_t token = node.token; token >= 0; token = trie.next_same(token))
+        ++seen[static_cast<std::size_t>(token)];
   for (std::size_t token = 0; token < words().size(); ++token)
     EXPECT_EQ(seen[token], words()[token].empty() ? 0 : 1) << token;
 }

@@ -10,7 +10,7 @@ namespace herd::grammar {
 // Keywords that say something to people and nothing about validity.
 bool is_annotation(std::string_view keyword);
 
-// Either may be true, false or an object. Fails with invalid_schema, naming `where` and the keyword, when the two cannot
+// Either may be true, false or an object. Fails with invalid_schema, naming `where` and the keyword, where they cannot
 // be said in one: two patterns, two anyOf, additionalProperties beside other properties.
 Result<json::value> merged(const json::value& a, const json::value& b, const std::string& where);
 

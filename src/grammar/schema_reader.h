@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,11 @@ class SchemaReader {
   Result<NodeId> number(const Object& schema, const std::string& where, bool integer);
   Result<NodeId> array(const Object& schema, const std::string& where);
   Result<NodeId> object(const Object& schema, const std::string& where, Spelling spelling);
+  struct Names {
+    Object properties;
+    std::set<std::string> required;
+  };
+  Result<Names> names_of(const Object& schema, const std::string& where);
   Result<NodeId> other_members(const Object& schema, const Object& properties,
                                const std::string& where);
   NodeId member(NodeId key, NodeId value);

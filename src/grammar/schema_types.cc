@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <set>
 
 #include "grammar/characters.h"
 #include "grammar/formats.h"
@@ -210,15 +209,16 @@ Result<NodeId> SchemaReader::other_members(const Object& schema, const Object& p
   const NodeId any =
       parts.repeat(characters(parts, CharSet::all(), Writing::json_string), 0, unlimited);
   HERD_TRY(Automaton free, regular(parts, any, steps_));
-  std::optional<Automaton> listed;
+  std::vector<Automaton> taken;  // names that are described already
   if (!properties.empty()) {
     std::vector<NodeId> names;
     for (const auto& [name, unused] : properties) {
       HERD_TRY(const NodeId node, literal(parts, name, Writing::json_string));
       names.push_back(node);
     }
-    HERD_TRY(listed, regular(parts, parts.choice(std::move(names)), steps_));
-    HERD_TRY(free, difference(free, *listed, steps_));
+    HERD_TRY(Automaton listed, regular(parts, parts.choice(std::move(names)), steps_));
+    HERD_TRY(free, difference(free, listed, steps_));
+    taken.push_back(std::move(listed));
   }
   std::vector<NodeId> ways;
   const auto add = [&](Automaton names, const json::value& value,
@@ -231,7 +231,6 @@ Result<NodeId> SchemaReader::other_members(const Object& schema, const Object& p
   if (const json::value* patterns = schema.if_contains("patternProperties")) {
     const std::string at = where + "/patternProperties";
     if (!patterns->is_object()) return refuse(at, "an object is wanted");
-    std::vector<Automaton> earlier;
     for (const auto& [pattern, value] : patterns->get_object()) {
       const std::string own_place = at + "/" + escaped_pointer(pattern);
       auto node = read_regex(parts, pattern, Writing::json_string, false);
@@ -241,33 +240,20 @@ Result<NodeId> SchemaReader::other_members(const Object& schema, const Object& p
       }
       if (!node) return std::unexpected(std::move(node.error()).in("the schema at " + own_place));
       HERD_TRY(Automaton names, regular(parts, *node, steps_));
-      const auto meets = [&](const Automaton& others) -> Result<bool> {
-        HERD_TRY(const Automaton shared, intersection(names, others, steps_));
-        return !accepts_nothing(shared);
-      };
       bool apart = true;
-      if (listed) {
-        HERD_TRY(const bool met, meets(*listed));
-        if (met) {
-          HERD_TRY_VOID(unsupported(own_place,
-                                    "a pattern that also fits a name in properties or required "
-                                    "is not supported"));
-          apart = false;
-        }
+      for (const Automaton& others : taken) {
+        HERD_TRY(const Automaton shared, intersection(names, others, steps_));
+        apart = apart && accepts_nothing(shared);
       }
-      for (const Automaton& other : earlier) {
-        HERD_TRY(const bool met, meets(other));
-        if (met) {
-          HERD_TRY_VOID(
-              unsupported(own_place, "two patterns that fit the same name are not supported"));
-          apart = false;
-        }
-      }
+      if (!apart)
+        HERD_TRY_VOID(unsupported(own_place,
+                                  "a pattern that also fits a name of properties, required or "
+                                  "another pattern is not supported"));
       if (!apart) continue;
       HERD_TRY(Automaton own, intersection(free, names, steps_));
       HERD_TRY(free, difference(free, names, steps_));
       HERD_TRY_VOID(add(std::move(own), value, own_place));
-      earlier.push_back(std::move(names));
+      taken.push_back(std::move(names));
     }
   }
   const json::value* additional = schema.if_contains("additionalProperties");
@@ -276,14 +262,14 @@ Result<NodeId> SchemaReader::other_members(const Object& schema, const Object& p
   return as_rule(where + "/additionalProperties", g_.choice(std::move(ways)));
 }
 
-Result<NodeId> SchemaReader::object(const Object& schema, const std::string& where,
-                                    Spelling spelling) {
-  Object properties;
+// The members that are described or required.
+Result<SchemaReader::Names> SchemaReader::names_of(const Object& schema, const std::string& where) {
+  Names out;
+  auto& [properties, required] = out;
   if (const json::value* value = schema.if_contains("properties")) {
     if (!value->is_object()) return refuse(where + "/properties", "an object is wanted");
     properties = value->get_object();
   }
-  std::set<std::string> required;
   if (const json::value* list = schema.if_contains("required")) {
     if (!list->is_array()) return refuse(where + "/required", "a list is wanted");
     for (const json::value& name : list->get_array()) {
@@ -302,6 +288,13 @@ Result<NodeId> SchemaReader::object(const Object& schema, const std::string& whe
       properties[name.get_string()] = additional ? *additional : json::value(true);
     }
   }
+  return out;
+}
+
+Result<NodeId> SchemaReader::object(const Object& schema, const std::string& where,
+                                    Spelling spelling) {
+  HERD_TRY(const Names names, names_of(schema, where));
+  const auto& [properties, required] = names;
   const bool keywords = spelling == Spelling::keywords;
   NodeId other = g_.never();  // what other names there are cannot be keywords
   if (!keywords) {

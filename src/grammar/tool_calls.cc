@@ -153,7 +153,7 @@ class Writer {
     struct Free {
       NodeId any = 0, before_call = 0;
     };
-    const auto free = [&](std::string_view between) -> Result<Free> {
+    const auto texts = [&](std::string_view between) -> Result<Free> {
       HERD_TRY(const Automaton whole, regular(g, all, steps_));
       HERD_TRY(const Automaton calls,
                regular(g, g.sequence({starts(between), opening(), all}), steps_));
@@ -162,10 +162,10 @@ class Writer {
       HERD_TRY(Automaton before, intersection(without, ends, steps_));
       return Free{g.automaton(std::move(without)), g.automaton(std::move(before))};
     };
-    HERD_TRY(const Free first, free(" \t\r\n"));
+    HERD_TRY(const Free first, texts(" \t\r\n"));
     const NodeId begun = g.sequence({first.before_call, one});
     if (!calls_.several) return g.choice({first.any, begun});
-    HERD_TRY(const Free later, free(" \t\r\n,;"));
+    HERD_TRY(const Free later, texts(" \t\r\n,;"));
     const NodeId more = g.repeat(g.sequence({later.before_call, one}), 0, unlimited);
     return g.choice({first.any, g.sequence({begun, more, later.any})});
   }

@@ -1,5 +1,6 @@
 """The official Anthropic client against a server: HERD_URL, HERD_KEY. Each check names the rules of spec/api.md 2.7."""
 
+import json
 import os
 
 import anthropic
@@ -66,6 +67,32 @@ def check_tools():
         streamed = stream.get_final_message()
     assert [block.type for block in streamed.content] == [block.type for block in whole.content]
     assert (whole.stop_reason == "tool_use") == any(block.type == "tool_use" for block in whole.content)
+
+
+def check_tool_choice():
+    """A(tool_choice, strict, output_config): calls that must come, come, and none where none may; documents."""
+    schema = {"type": "object", "properties": {"text": {"type": "string", "maxLength": 12}, "stars": {"enum": [1, 2]}},
+              "required": ["text", "stars"], "additionalProperties": False}
+    tools = [{"name": "add_note", "input_schema": schema, "strict": True},
+             {"name": "list_notes", "input_schema": {"type": "object", "additionalProperties": False}}]
+    asked = {"model": "cria", "max_tokens": 200, "tools": tools,
+             "messages": [{"role": "user", "content": "Note: milk."}]}
+    for choice in ({"type": "any", "disable_parallel_tool_use": True}, {"type": "tool", "name": "add_note"}):
+        with client.messages.stream(**asked, tool_choice=choice) as stream:
+            message = stream.get_final_message()
+        assert message.stop_reason == "tool_use" and [block.type for block in message.content] == ["tool_use"], message
+        block = message.content[0]
+        assert block.name == "add_note" or choice["type"] == "any"
+        if block.name == "add_note":
+            assert set(block.input) == {"text", "stars"} and block.input["stars"] in (1, 2)
+        else:
+            assert block.input == {}
+    said = client.messages.create(**asked, tool_choice={"type": "none"})
+    assert all(block.type == "text" for block in said.content)
+    formed = client.messages.create(
+        model="cria", max_tokens=200, messages=asked["messages"],
+        extra_body={"output_config": {"format": {"type": "json_schema", "schema": schema}}})
+    assert json.loads(formed.content[0].text)["stars"] in (1, 2)
 
 
 def check_count_tokens():

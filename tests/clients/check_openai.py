@@ -1,9 +1,13 @@
 """The official OpenAI client against a server: HERD_URL, HERD_KEY. Checks name the rules of spec/api.md they prove."""
 
 import base64
+import enum
+import json
 import os
+import re
 
 import openai
+import pydantic
 
 URL = os.environ["HERD_URL"]
 client = openai.OpenAI(base_url=URL + "/v1", api_key=os.environ["HERD_KEY"], max_retries=0)
@@ -70,6 +74,86 @@ def check_tools():
         {"role": "tool", "tool_call_id": "call_1", "content": "done"}]
     answer = client.chat.completions.create(model="cria", messages=history, tools=tools, max_tokens=20)
     assert answer.choices[0].finish_reason in ("stop", "length", "tool_calls")
+
+
+class Note(pydantic.BaseModel):
+    """What the client's own helpers make a strict schema of."""
+
+    class Kind(enum.Enum):
+        shopping = "shopping"
+        work = "work"
+
+    text: str = pydantic.Field(max_length=20)
+    kind: Kind
+    stars: int = pydantic.Field(ge=1, le=5)
+    due: str | None
+    parts: list["Note.Part"]
+
+    class Part(pydantic.BaseModel):
+        name: str = pydantic.Field(max_length=8)
+        amount: float
+
+
+Note.model_rebuild()
+
+
+def check_parse():
+    """C(response_format) S9: the client's parse() gets objects of its model, whole and as a stream."""
+    for seed in range(4):
+        asked = {"model": "cria", "messages": HELLO, "max_tokens": 400, "seed": seed, "temperature": 1.0}
+        try:
+            parsed = client.chat.completions.parse(**asked, response_format=Note, n=2)
+        except openai.LengthFinishReasonError:
+            continue  # a long list; said by name
+        assert all(isinstance(choice.message.parsed, Note) for choice in parsed.choices)
+        with client.chat.completions.stream(**asked, response_format=Note) as stream:
+            for _ in stream:
+                pass
+            assert stream.get_final_completion().choices[0].message.parsed == parsed.choices[0].message.parsed
+        return
+    raise AssertionError("four answers in a row did not come to their end")
+
+
+def check_forms():
+    """C(response_format): JSON objects; C(unknown keys): what other servers taught clients to send."""
+    chat = client.chat.completions.create
+    asked = {"model": "cria", "messages": HELLO, "max_tokens": 200, "seed": 1}
+    said = chat(**asked, response_format={"type": "json_object"}).choices[0]
+    assert said.finish_reason == "length" or isinstance(json.loads(said.message.content), dict)
+    choice = chat(**asked, extra_body={"guided_choice": ["yes", "no"]}).choices[0].message.content
+    assert choice in ("yes", "no")
+    month = chat(**asked, extra_body={"guided_regex": r"\d{4}-\d\d"}).choices[0].message.content
+    assert re.fullmatch(r"\d{4}-\d\d", month)
+    error = expect(openai.BadRequestError, lambda: chat(**asked, response_format={
+        "type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": {
+            "type": "object", "properties": {"x": {"not": {}}}}}}), "invalid_schema")
+    assert error.param == "response_format.json_schema.schema.properties.x.not"
+    expect(openai.UnprocessableEntityError, lambda: chat(**asked, extra_body={"guided_regex": "((a{999}){999}){999}"}),
+           "schema_too_complex")
+
+
+def check_strict_tools():
+    """C(tool_choice, parallel_tool_calls, strict) R2: calls that must come, come, with the arguments they must have."""
+    tools = [openai.pydantic_function_tool(Note, name="add_note"),
+             {"type": "function", "function": {"name": "list_notes"}}]
+    asked = {"model": "cria", "messages": [{"role": "user", "content": "Write down a note: milk."}], "max_tokens": 400}
+    nothing = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    strict = [tools[0], {"type": "function",
+                         "function": {"name": "list_notes", "strict": True, "parameters": nothing}}]
+    named = {"type": "function", "function": {"name": "list_notes"}}
+    for choice, offered, name in (("required", strict[:1], "add_note"), (named, strict, "list_notes")):
+        for seed in range(3):
+            answer = client.chat.completions.parse(
+                **asked, tools=offered, tool_choice=choice, parallel_tool_calls=False, seed=seed,
+                temperature=1.0).choices[0]
+            if answer.finish_reason == "length":
+                continue
+            assert answer.finish_reason == "tool_calls" and len(answer.message.tool_calls) == 1
+            call = answer.message.tool_calls[0].function
+            assert call.name == name
+            assert name != "add_note" or isinstance(call.parsed_arguments, Note)
+    none = client.chat.completions.create(**asked, tools=tools, tool_choice="none").choices[0]
+    assert not none.message.tool_calls
 
 
 def check_pictures():
