@@ -100,7 +100,8 @@ def table(rows):
     for row in rows:
         lines.append(f"| {row['name']} | {row['right']} | {row['of']} | {row['narrow']} | {row['refused']} |")
     total = {key: sum(row[key] for row in rows) for key in ("right", "of", "narrow", "refused")}
-    lines.append("| **all** | " + " | ".join(f"**{total[key]}**" for key in ("right", "of", "narrow", "refused")) + " |")
+    sums = " | ".join(f"**{total[key]}**" for key in ("right", "of", "narrow", "refused"))
+    lines.append(f"| **all** | {sums} |")
     return "\n".join(lines) + "\n", total
 
 

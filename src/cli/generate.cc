@@ -112,11 +112,10 @@ Result<int> generate(Arguments arguments) {
   options = {};
   form = {};
   HERD_TRY_VOID(parse());
-  HERD_TRY(const engine::AnswerGrammarPtr grammar, read_form(form, bundle));
   if (options.prompt.empty() && options.image.empty()) {
     HERD_TRY(options.prompt, all_of_stdin());
   }
-
+  HERD_TRY(const engine::AnswerGrammarPtr grammar, read_form(form, bundle));
   HERD_TRY(const engine::Prompt prompt, prompt_of(options, bundle));
   const auto wanted = static_cast<std::int64_t>(prompt.tokens.size()) + options.max_tokens;
   HERD_TRY(Opened opened, open_model(model, wanted));

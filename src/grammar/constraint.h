@@ -76,7 +76,7 @@ class TokenGrammar {
   };
   [[nodiscard]] Entries entries(std::uint32_t state) const;
 
-  // Makes entries ahead, for at most this long of the thread's own time: first of states that read many bytes, which take
+  // Makes entries ahead, for at most this long of the thread's own time: first of states with many ways, which take
   // milliseconds each. How many states were looked at.
   std::size_t warm(std::int64_t milliseconds) const;
 
