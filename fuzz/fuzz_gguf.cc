@@ -1,5 +1,5 @@
-// Any bytes as a GGUF file: refused with a reason, or keys and names in order and once each, arrays that can be read, and
-// tensors that lie within the file, on their alignment, beside each other, each as long as its shape and type say.
+// Any bytes as a GGUF file: refused with a reason, or keys and names in order and once each, arrays that can be read,
+// and tensors that lie within the file, on their alignment, beside each other, each as long as its shape and type say.
 #include <algorithm>
 
 #include "base/check.h"
