@@ -1,5 +1,5 @@
-// How close are products with packed quantized weights to what the machine can do? Times them at shapes of Llama 4 Scout,
-// by turns with the machine's two limits, and prints one JSON object a line: medians of the rounds, and the fraction of
+// How close are products with packed quantized weights to what the machine can do? Times them at a shape of Scout, by
+// turns with the machine's two limits, and prints one JSON object a line: medians of the rounds, and the fraction of
 // the rate of four-by-four-byte products in registers and of reading memory in order.
 //
 //   quant_bench [--quick] [--cpu] [--threads=N] [--only=SUBSTRING]
@@ -13,6 +13,7 @@
 #include <cstring>
 #include <ctime>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -129,8 +130,9 @@ void bench_format(Bench& bench, DType dtype, std::int64_t in, std::int64_t out) 
   const std::vector<std::uint8_t> file = random_weights(dtype, in * out);
   // More than the last-level cache holds, so that a single row is read from memory.
   std::vector<std::uint8_t> packed(static_cast<std::size_t>(packed_bytes(dtype, out, in)) + 64);
-  auto* memory = reinterpret_cast<std::uint8_t*>(
-      (reinterpret_cast<std::uintptr_t>(packed.data()) + 63) / 64 * 64);
+  void* memory = packed.data();
+  std::size_t room = packed.size();
+  std::align(64, room - 64, memory, room);
   pack({file.data(), dtype, Layout::out_in, out, in, in, nullptr}, 0, (out + 15) / 16, memory);
   const Matrix weight = packed_matrix(dtype, out, in, memory);
   for (const std::int64_t rows : counts) {

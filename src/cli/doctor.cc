@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "kernels/cpu/instruction_set.h"
 #include "kernels/cpu/machine_limits.h"
+#include "kernels/cpu/quantized_product.h"
 
 namespace herd::cli {
 namespace {
@@ -138,6 +139,7 @@ json::object to_json(const Findings& found) {
                            {"features", json::array(cpu.features.begin(), cpu.features.end())}}},
       {"kernels", json::object{{"chosen", cpu::chosen_instruction_set()},
                                {"possible", std::move(sets)},
+                               {"quantized", cpu::chosen_quantized_kernels().name},
                                {"threads", found.threads},
                                {"f32_gflops", rounded(found.fma_gflops)}}},
       {"memory", json::object{{"physical", found.memory.physical},
@@ -167,8 +169,9 @@ std::string to_text(const Findings& found) {
   line("processor", fmt::format("{}, {} of {} CPUs usable, last cache {}", cpu.model, cpu.usable,
                                 cpu.present, human_bytes(cpu.last_level_cache)));
   line("features", joined(cpu.features));
-  line("kernels", fmt::format("{} (possible: {}), {} threads", cpu::chosen_instruction_set(),
-                              joined(cpu::instruction_sets()), found.threads));
+  line("kernels", fmt::format("{} (possible: {}), quantized: {}, {} threads",
+                              cpu::chosen_instruction_set(), joined(cpu::instruction_sets()),
+                              cpu::chosen_quantized_kernels().name, found.threads));
   line("arithmetic", fmt::format("{:.0f} GFLOP/s of float32 multiply-adds", found.fma_gflops));
   line("memory",
        fmt::format("{} of {} available (bound by: {}), read at {:.1f} GB/s",

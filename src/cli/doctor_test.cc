@@ -4,6 +4,7 @@
 #include "base/limits_table.h"
 #include "cli/testing/run_herd.h"
 #include "kernels/cpu/instruction_set.h"
+#include "kernels/cpu/quantized_product.h"
 
 namespace herd::cli {
 namespace {
@@ -15,6 +16,7 @@ TEST(Doctor, MeasuresThisMachine) {
   EXPECT_EQ(ran.err, "");
   const json::value found = document_of(ran);
   EXPECT_EQ(found.at("kernels").at("chosen").as_string(), cpu::chosen_instruction_set());
+  EXPECT_EQ(found.at("kernels").at("quantized").as_string(), cpu::chosen_quantized_kernels().name);
   EXPECT_GT(found.at("kernels").at("f32_gflops").to_number<double>(), 0.1);
   EXPECT_GT(found.at("memory").at("read_gbps").to_number<double>(), 0.1);
   EXPECT_GT(found.at("memory").at("physical").to_number<double>(), 1e8);

@@ -21,8 +21,8 @@ std::int64_t packed_bytes(DType dtype, std::int64_t out, std::int64_t in);
 Matrix packed_matrix(DType dtype, std::int64_t out, std::int64_t in, const void* data);
 
 // Packs rows of blocks [begin, end), each 16 outputs, of a matrix in its file's layout (out_in, `in` in whole blocks of
-// the format, rows without gaps) into the packed matrix at `to`, which should be aligned to 64 bytes. Different rows can
-// be packed by different threads.
+// the format, rows without gaps) into the packed matrix at `to`, which should be aligned to 64 bytes. Different rows
+// can be packed by different threads.
 void pack(const Matrix& from, std::int64_t begin, std::int64_t end, void* to);
 
 // The weights of one output of a packed matrix, as float32: the same numbers that the file's blocks decode to.

@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include <new>
+#include <memory>
 #include <string_view>
 
 #include "base/thread_pool.h"
@@ -12,16 +12,17 @@
 namespace herd::llama4 {
 namespace {
 
-// Large matrices begin where large pages do, and ask for them: a token reads every weight once, and small pages would
-// miss the translation cache every 4096 bytes.
-constexpr std::size_t large_page = std::size_t{2} << 20;
-constexpr std::align_val_t alignment{large_page};
+// A token reads every weight once, and small pages would miss the translation cache every 4096 bytes. Where the system
+// has none to give, small ones do.
+void ask_for_large_pages(void* memory, std::size_t bytes) {
+  constexpr std::size_t large_page = std::size_t{2} << 20;
+  void* begin = memory;
+  std::size_t room = bytes;
+  if (std::align(large_page, large_page, begin, room) != nullptr)
+    madvise(begin, room / large_page * large_page, MADV_HUGEPAGE);
+}
 
 }  // namespace
-
-void PackedWeights::Free::operator()(std::byte* memory) const {
-  ::operator delete(memory, alignment);
-}
 
 class PackingVisitor final : public nn::ParameterVisitor {
  public:
@@ -40,13 +41,10 @@ class PackingVisitor final : public nn::ParameterVisitor {
   void pack_one(Matrix& matrix) {
     if (matrix.layout != Layout::out_in || matrix.stride != matrix.in || !can_pack(matrix.dtype))
       return;
-    const std::int64_t bytes = packed_bytes(matrix.dtype, matrix.out, matrix.in);
-    auto* memory =
-        static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes), alignment));
-    owner_.memory_.emplace_back(memory);
-    owner_.bytes_ += bytes;
-    if (static_cast<std::size_t>(bytes) >= large_page)
-      madvise(memory, static_cast<std::size_t>(bytes), MADV_HUGEPAGE);  // or small pages
+    const auto bytes = static_cast<std::size_t>(packed_bytes(matrix.dtype, matrix.out, matrix.in));
+    void* const memory = owner_.memory_.allocate(bytes);
+    owner_.bytes_ += static_cast<std::int64_t>(bytes);
+    ask_for_large_pages(memory, bytes);
     const std::int64_t bands = (matrix.out + packed_outs - 1) / packed_outs;
     const auto pack_bands = [&](std::int64_t begin, std::int64_t end, int) {
       herd::pack(matrix, begin, end, memory);

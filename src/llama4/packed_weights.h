@@ -2,11 +2,9 @@
 // answering, not for learning, whose way back reads matrices as their files have them.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
+#include "base/arena.h"
 #include "kernels/table.h"
 #include "llama4/model.h"
 
@@ -21,11 +19,8 @@ class PackedWeights {
   [[nodiscard]] std::int64_t bytes() const { return bytes_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const;
-  };
   friend class PackingVisitor;
-  std::vector<std::unique_ptr<std::byte, Free>> memory_;
+  Arena memory_;
   std::int64_t bytes_ = 0;
 };
 

@@ -21,7 +21,7 @@ struct Matrix {
   Layout layout = Layout::out_in;
   std::int64_t out = 0;
   std::int64_t in = 0;
-  std::int64_t stride = 0;       // elements from one stored row to the next; of no meaning when packed
+  std::int64_t stride = 0;       // elements from one stored row to the next; packed: none
   const float* scale = nullptr;  // [out], or null for 1 (FP8 checkpoints have one scale per output)
 };
 

@@ -1,5 +1,5 @@
-// What the machine itself can do: the three numbers that every kernel's speed is a fraction of. Used by benchmarks and by
-// `herd doctor`.
+// What the machine itself can do: the three numbers that every kernel's speed is a fraction of. Used by benchmarks and
+// by `herd doctor`.
 #pragma once
 
 #include <cstddef>

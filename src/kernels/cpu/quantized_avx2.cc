@@ -1,4 +1,4 @@
-// Quantized products with AVX2: two vectors of 256 bits where AVX-512 has one, so that everything else is the same text.
+// Quantized products with AVX2: two vectors of 256 bits where AVX-512 has one, so that all else is the same text.
 // Four products of bytes go through two sums of 16 bits, which the codes' ranges keep from saturating.
 #include "kernels/cpu/quantized_product.h"
 
@@ -151,10 +151,12 @@ struct S {
   }
 
   static HWY_INLINE F zero_f32() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
-  static HWY_INLINE F load_f32(const float* p) {
+  static HWY_INLINE F load_f32(const void* from) {
+    const auto* p = static_cast<const float*>(from);
     return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
   }
-  static HWY_INLINE void store_f32(F v, float* p) {
+  static HWY_INLINE void store_f32(F v, void* to) {
+    auto* p = static_cast<float*>(to);
     _mm256_storeu_ps(p, v.a);
     _mm256_storeu_ps(p + 8, v.b);
   }

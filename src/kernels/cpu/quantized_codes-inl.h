@@ -161,12 +161,8 @@ struct Decoded {
   HWY_INLINE S::I codes(int n) const { return S::load(panel->code[n]); }
   HWY_INLINE S::I integer_scale(int g) const { return S::load(panel->scale[g]); }
   HWY_INLINE S::I minima(int p) const { return S::load(panel->min[p]); }
-  HWY_INLINE S::F float_scale(int g) const {
-    return S::load_f32(reinterpret_cast<const float*>(panel->scale[g]));
-  }
-  HWY_INLINE S::F float_min(int g) const {
-    return S::load_f32(reinterpret_cast<const float*>(panel->min[g]));
-  }
+  HWY_INLINE S::F float_scale(int g) const { return S::load_f32(panel->scale[g]); }
+  HWY_INLINE S::F float_min(int g) const { return S::load_f32(panel->min[g]); }
   HWY_INLINE S::F d() const { return S::load_f32(panel->d); }
   HWY_INLINE S::F dmin() const { return S::load_f32(panel->dmin); }
 };
@@ -184,10 +180,8 @@ void decode_panel(const Block& block, Panel& to) {
       S::store_f32(from.dmin(), to.dmin);
     }
   } else {
-    HERD_UNROLL for (int g = 0; g < groups; ++g)
-        S::store_f32(from.float_scale(g), reinterpret_cast<float*>(to.scale[g]));
+    HERD_UNROLL for (int g = 0; g < groups; ++g) S::store_f32(from.float_scale(g), to.scale[g]);
     if constexpr (has_minima<Block>)
-      HERD_UNROLL for (int g = 0; g < groups; ++g)
-          S::store_f32(from.float_min(g), reinterpret_cast<float*>(to.min[g]));
+      HERD_UNROLL for (int g = 0; g < groups; ++g) S::store_f32(from.float_min(g), to.min[g]);
   }
 }

@@ -130,10 +130,12 @@ struct S {
   }
 
   static F zero_f32() { return F{}; }
-  static F load_f32(const float* p) {
-    return floats([&](std::size_t i) { return p[i]; });
+  static F load_f32(const void* p) {
+    F v;
+    std::memcpy(v.data(), p, 64);
+    return v;
   }
-  static void store_f32(const F& v, float* p) { std::memcpy(p, v.data(), 64); }
+  static void store_f32(const F& v, void* p) { std::memcpy(p, v.data(), 64); }
   static F broadcast_f32(const float* p) {
     return floats([&](std::size_t) { return *p; });
   }

@@ -29,8 +29,8 @@ struct QuantizedKernels {
   void (*quantize)(const float* x, std::int64_t in, QuantizedInputs* to, std::int64_t step);
   // Uses `scratch`, product_scratch bytes aligned to 64.
   void (*multiply)(const QuantizedItem& item, void* scratch);
-  // Sums of `rounds` rounds of independent four-by-four-byte products in registers, for measuring; returns multiply-adds
-  // done, twice counted.
+  // `rounds` rounds of independent four-by-four-byte products in registers, for measuring; returns operations done, a
+  // multiplication and an addition being two.
   double (*dot_chains)(std::int64_t rounds);
 };
 

@@ -1,5 +1,5 @@
-// Rows of activations as eight-bit integers, which is what packed weights are multiplied by. A row is quantized once for
-// all matrices that it goes through.
+// Rows of activations as eight-bit integers, which is what packed weights are multiplied by. A row is quantized once
+// for all matrices of a call that it goes through.
 //
 // Every 256 inputs have one scale: d = max |x| / 127, code = x / d rounded to nearest even. A block with an infinity or
 // a NaN has d = NaN, and so do all outputs of its row; blocks whose largest magnitude is below 2^-100 are zeros.

@@ -48,6 +48,9 @@ struct S {
   static constexpr int chains = 16;
 
   static HWY_INLINE I zero() { return _mm512_setzero_si512(); }
+  static HWY_INLINE __m128i sixteen(const void* p) {
+    return _mm_loadu_si128(static_cast<const __m128i*>(p));
+  }
   static HWY_INLINE I load(const void* p) { return _mm512_loadu_si512(p); }
   static HWY_INLINE void store(I v, void* p) { _mm512_storeu_si512(p, v); }
   // The four bytes at p in all lanes.
@@ -78,17 +81,12 @@ struct S {
     return _mm512_xor_si512(v, _mm512_set1_epi8(static_cast<char>(0x80)));
   }
   static HWY_INLINE I table(const std::int8_t* values, I index) {
-    return _mm512_shuffle_epi8(
-        _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values))), index);
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(sixteen(values)), index);
   }
 
   // Lanes.
-  static HWY_INLINE I load_u8(const std::uint8_t* p) {
-    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  }
-  static HWY_INLINE I load_s8(const std::int8_t* p) {
-    return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  }
+  static HWY_INLINE I load_u8(const std::uint8_t* p) { return _mm512_cvtepu8_epi32(sixteen(p)); }
+  static HWY_INLINE I load_s8(const std::int8_t* p) { return _mm512_cvtepi8_epi32(sixteen(p)); }
   static HWY_INLINE I lane_bits(I v, int shift, int mask) {
     return _mm512_and_si512(_mm512_srli_epi32(v, Count{shift}), _mm512_set1_epi32(mask));
   }
@@ -176,19 +174,18 @@ struct S {
   }
   // sum + the two products of 16-bit numbers in each lane with the two at p.
   static HWY_INLINE I add_pairs(I sum, I pairs, const std::int16_t* p) {
-    asm("vpdpwssd %2%{1to16%}, %1, %0"
-        : "+v"(sum)
-        : "v"(pairs), "m"(*reinterpret_cast<const std::int16_t(*)[2]>(p)));
+    asm("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(pairs), "m"(p[0]), "m"(p[1]));
     return sum;
   }
 
   // Floats.
   static HWY_INLINE F zero_f32() { return _mm512_setzero_ps(); }
-  static HWY_INLINE F load_f32(const float* p) { return _mm512_loadu_ps(p); }
-  static HWY_INLINE void store_f32(F v, float* p) { _mm512_storeu_ps(p, v); }
+  static HWY_INLINE F load_f32(const void* p) { return _mm512_loadu_ps(p); }
+  static HWY_INLINE void store_f32(F v, void* p) { _mm512_storeu_ps(p, v); }
   static HWY_INLINE F broadcast_f32(const float* p) { return _mm512_set1_ps(*p); }
   static HWY_INLINE F load_f16(const std::uint16_t* p) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return _mm512_cvtph_ps(
+        _mm256_loadu_si256(static_cast<const __m256i*>(static_cast<const void*>(p))));
   }
   static HWY_INLINE F to_float(I v) { return _mm512_cvtepi32_ps(v); }
   static HWY_INLINE F mul(F a, F b) { return _mm512_mul_ps(a, b); }
