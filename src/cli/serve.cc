@@ -40,6 +40,8 @@ struct Options {
   std::int64_t kv_tokens = 0;
   std::int64_t draft_tokens = engine::EngineOptions{}.draft_tokens;
   bool prefix_cache = true;
+  std::string prefix_dir;
+  std::int64_t prefix_disk_gib = 32;
   std::int64_t io_threads = 1;
   std::int64_t worker_threads = 2;
   std::int64_t drain_seconds = 30;
@@ -74,6 +76,11 @@ struct Options {
         option("draft_tokens", &O::draft_tokens, "tokens guessed from what repeats; 0 for none",
                Range{0, 64}),
         option("prefix_cache", &O::prefix_cache, "keep what prompts have in common"),
+        option("prefix_dir", &O::prefix_dir,
+               "keep it in this directory too, across restarts; it then holds what prompts said"),
+        option("prefix_disk_gib", &O::prefix_disk_gib,
+               "how large that directory may grow; what was not used longest goes",
+               Range{1, 1 << 20}),
         option("io_threads", &O::io_threads, "threads for sockets", Range{1, 64}),
         option("worker_threads", &O::worker_threads, "threads that read requests", Range{1, 64}),
         option("drain_seconds", &O::drain_seconds,
@@ -217,9 +224,16 @@ Result<int> serve(Arguments arguments) {
   HERD_TRY(const Opened opened, open_model(model));
   HERD_TRY(const engine::Bundle bundle,
            engine::Bundle::open(opened.directory, opened.loaded->config()));
+  const std::string fingerprint =
+      server::fingerprint(opened.directory, HERD_VERSION HERD_COMPILER, "cpu");
+  const engine::PrefixStoreOptions store{
+      .directory = options.prefix_dir,
+      .bytes_max = static_cast<std::uint64_t>(options.prefix_disk_gib) << 30,
+      .identity = fingerprint};
   HERD_TRY(const std::unique_ptr<engine::Engine> engine,
            engine::Engine::create(opened.loaded->model(), bundle.tokenizer, *opened.pool,
-                                  engine_options(options, opened.context), opened.kv_dtype));
+                                  engine_options(options, opened.context), opened.kv_dtype,
+                                  options.prefix_dir.empty() ? nullptr : &store));
   const bool is_file = fs::is_regular_file(opened.directory);
   const fs::path whole = fs::absolute(opened.directory / "x").parent_path().lexically_normal();
   const std::string directory_name = (is_file ? whole.stem() : whole.filename()).string();
@@ -227,7 +241,7 @@ Result<int> serve(Arguments arguments) {
       bundle, *engine, keys.get(),
       {.model_id = options.name.empty() ? directory_name : options.name,
        .created = modified(is_file ? opened.directory : opened.directory / "config.json"),
-       .fingerprint = server::fingerprint(opened.directory, HERD_VERSION HERD_COMPILER, "cpu"),
+       .fingerprint = fingerprint,
        .version = HERD_VERSION,
        .accept_unknown = options.accept_unknown,
        .loopback = is_loopback(options.host),

@@ -8,6 +8,12 @@
 #include "engine/stepper.h"
 
 namespace herd::engine {
+namespace {
+
+// What an engine that ends may take to write prefixes to disk.
+constexpr std::chrono::seconds saving_max{10};
+
+}  // namespace
 
 // The thread that steps, and what other threads leave for it. The mutex is held for moments only, never over a step or
 // a listener's call.
@@ -92,6 +98,8 @@ class Engine::Loop {
     for (const std::uint64_t id : stepper_->ids())
       stepper_->cancel(
           id, Error{Code::shutting_down, "the engine ended before the request was finished", {}});
+    const auto patience = Clock::now() + saving_max;
+    while (stepper_->saving() && Clock::now() < patience) stepper_->step(Clock::now());
     publish();
   }
 
@@ -145,9 +153,10 @@ class Engine::Loop {
 
 Result<std::unique_ptr<Engine>> Engine::create(const llama4::Model& model,
                                                const text::Tokenizer& tokenizer, ThreadPool& pool,
-                                               const EngineOptions& options, DType kv_dtype) {
+                                               const EngineOptions& options, DType kv_dtype,
+                                               const PrefixStoreOptions* store) {
   HERD_TRY(std::unique_ptr<Stepper> stepper,
-           Stepper::create(model, tokenizer, pool, options, kv_dtype));
+           Stepper::create(model, tokenizer, pool, options, kv_dtype, store));
   return std::make_unique<Engine>(std::make_unique<Loop>(std::move(stepper), options));
 }
 

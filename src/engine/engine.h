@@ -18,6 +18,7 @@
 #include "base/options.h"
 #include "base/thread_pool.h"
 #include "engine/answer.h"
+#include "engine/prefix_store.h"
 #include "engine/prompt.h"
 #include "llama4/model.h"
 
@@ -56,6 +57,9 @@ struct EngineOptions {
   }
 };
 
+// A prompt as one vector: of the final norm's outputs [rows, D], their mean, or the one of the last token.
+enum class Pooling : std::uint8_t { none, mean, last };
+
 struct Request {
   using Clock = std::chrono::steady_clock;
 
@@ -65,7 +69,8 @@ struct Request {
   std::int32_t priority = 0;                  // higher goes first; waiting makes up for it in time
   std::optional<Clock::time_point> deadline;  // then it fails, wherever it stands
   bool prompt_logprobs = false;               // as options.top_logprobs says, for each prompt token
-  std::vector<std::int32_t> prediction;       // the answer the caller expects, for speed alone
+  Pooling pooling = Pooling::none;       // with options.max_tokens 0: the vector alone is wanted
+  std::vector<std::int32_t> prediction;  // the answer the caller expects, for speed alone
 };
 
 // Hears what becomes of one request. Called on the engine's thread: must not block, must not call the engine's
@@ -81,6 +86,8 @@ class Listener {
   virtual void progress(std::int64_t /*done*/, std::int64_t /*total*/) {}
   // Once, before the first token, where asked for: one for each prompt token, the first without numbers. No texts.
   virtual void prompt_logprobs(std::span<const TokenEvent> /*events*/) {}
+  // Once, where pooling is asked for [D], as the model gives it: of no particular length.
+  virtual void embedding(std::span<const float> /*vector*/) {}
   virtual void token(const TokenEvent& event) = 0;
   // Answer::text is what all events said, then Answer::tail. Fails with deadline_exceeded, numeric_error,
   // shutting_down.
@@ -99,6 +106,8 @@ struct EngineState {
   std::uint64_t steps = 0, submitted = 0, finished = 0, cancelled = 0, failed = 0, refused = 0;
   std::uint64_t preemptions = 0;
   std::uint64_t prompt_tokens = 0, reused_tokens = 0, answer_tokens = 0;
+  std::uint64_t restored_tokens = 0;  // brought back from disk
+  PrefixStore::State disk;            // all zero without one
   std::uint64_t drafted_tokens = 0, accepted_tokens = 0;
   std::uint64_t pictures_seen = 0, pictures_reused = 0;
   double retry_after_s = 0;  // when a queue that is full now may have room again: an estimate, >= 1
@@ -109,11 +118,13 @@ struct EngineState {
 class Engine {
  public:
   // `model`, `tokenizer` and `pool` must outlive it; nobody else may use the pool meanwhile.
-  // Fails with memory_plan when keys and values of one full sequence do not fit.
+  // With `store`, prefixes are kept on disk too (options.prefix_cache allowing).
+  // Fails with memory_plan when keys and values of one full sequence do not fit, and as PrefixStore::open.
   static Result<std::unique_ptr<Engine>> create(const llama4::Model& model,
                                                 const text::Tokenizer& tokenizer, ThreadPool& pool,
                                                 const EngineOptions& options,
-                                                DType kv_dtype = DType::bf16);
+                                                DType kv_dtype = DType::bf16,
+                                                const PrefixStoreOptions* store = nullptr);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   // What still runs is told shutting_down.

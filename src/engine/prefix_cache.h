@@ -79,6 +79,7 @@ class PrefixCache {
   Stored put(NodeId parent, std::span<const std::uint64_t> keys, Owner owner, PageId page,
              std::optional<PageId> local);
 
+  [[nodiscard]] bool contains(NodeId node) const { return nodes_.contains(node); }
   [[nodiscard]] PageId page(NodeId node) const { return at(node).page; }
   [[nodiscard]] std::optional<PageId> local(NodeId node) const { return at(node).local; }
 

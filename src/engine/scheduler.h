@@ -119,6 +119,8 @@ class Scheduler {
   [[nodiscard]] const Pages& global() const { return global_; }
   [[nodiscard]] const Pages& local() const { return local_; }
   [[nodiscard]] const PrefixCache& cache() const { return cache_; }
+  // For whoever brings prefixes in or takes them out, not between plan() and the last done() of its step.
+  [[nodiscard]] PrefixCache& cache() { return cache_; }
   // Tenants that have an account now.
   [[nodiscard]] std::size_t tenants() const { return tenants_.size(); }
 

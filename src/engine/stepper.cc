@@ -63,6 +63,9 @@ struct Stepper::Job {
   bool guesses_forced = false;              // by the grammar: they are right
   std::vector<TokenEvent> prompt_events;    // prompt_logprobs
   bool prompt_told = false;
+  std::vector<double> pooled;  // pooling: the sum of the rows so far, or the last of them
+  std::int64_t pooled_rows =
+      0;  // positions below are in it: a preemption does not count them twice
   Clock::time_point arrived;
   std::optional<Clock::time_point> admitted, first_token, last_token;
   std::int64_t drafted = 0, accepted = 0, predicted_right = 0, predicted_wrong = 0;
@@ -72,7 +75,14 @@ struct Stepper::Job {
 struct Stepper::Step {
   Piece piece;
   Job* job = nullptr;
+  std::int64_t first_row = 0;                 // of the batch
   std::int64_t first_wanted = 0, wanted = 0;  // rows of the logits
+  // The first of the piece's rows that its prompt's vector is made of; all of them from there on.
+  [[nodiscard]] std::int64_t first_pooled() const {
+    const Pooling pooling = job->request.pooling;
+    if (pooling == Pooling::mean) return 0;
+    return pooling == Pooling::last && piece.draws ? piece.rows - 1 : piece.rows;
+  }
   std::vector<TokenEvent> events{};
   std::vector<std::uint64_t> drawn{};
   std::int64_t checked = 0, right = 0;  // guesses
@@ -114,11 +124,25 @@ Result<Stepper::Room> Stepper::plan_room(const nn::KvShape& shape, const EngineO
 
 Result<std::unique_ptr<Stepper>> Stepper::create(const llama4::Model& model,
                                                  const text::Tokenizer& tokenizer, ThreadPool& pool,
-                                                 const EngineOptions& options, DType kv_dtype) {
+                                                 const EngineOptions& options, DType kv_dtype,
+                                                 const PrefixStoreOptions* store) {
   const nn::KvShape shape = model.kv_shape(kv_dtype);
   HERD_TRY(const Room room, plan_room(shape, options, memory_limits().available));
   HERD_TRY(nn::KvPool kv, nn::KvPool::create(shape, room.global_pages, room.local_pages));
-  return std::make_unique<Stepper>(model, tokenizer, pool, options, room, std::move(kv));
+  auto stepper = std::make_unique<Stepper>(model, tokenizer, pool, options, room, std::move(kv));
+  if (store != nullptr && options.prefix_cache) HERD_TRY_VOID(stepper->keep_on_disk(*store));
+  return stepper;
+}
+
+Result<void> Stepper::keep_on_disk(const PrefixStoreOptions& options) {
+  const KvLayout layout = layout_of(kv_.shape());
+  const std::uint64_t page_bytes = nn::KvPool::global_page_bytes(kv_.shape());
+  // Without pages that all layers share, or without global layers, there is nothing to be stored.
+  if (page_bytes == 0 || (layout.chunk > 0 && !layout.shares_local())) return {};
+  HERD_TRY(std::unique_ptr<PrefixStore> store, PrefixStore::open(options, page_bytes));
+  hash_key_ = store->secret();  // of pictures: the same after a restart
+  disk_.emplace(std::move(store), kv_, scheduler_.cache());
+  return {};
 }
 
 Stepper::Stepper(const llama4::Model& model, const text::Tokenizer& tokenizer, ThreadPool& pool,
@@ -138,6 +162,11 @@ Stepper::~Stepper() = default;
 
 Result<std::vector<std::uint64_t>> Stepper::check(const Request& request) const {
   HERD_TRY_VOID(check_prompt(request.prompt, model_->config(), options_.context));
+  if (request.pooling != Pooling::none &&
+      (request.options.max_tokens != 0 || request.prompt_logprobs))
+    return fail(
+        Code::out_of_range,
+        "pooling: a prompt's vector comes alone, wanted max_tokens 0 and no prompt_logprobs");
   const std::int64_t vocabulary = model_->config().text.vocabulary;
   for (const auto& [token, bias] : request.options.logit_bias)
     if (token < 0 || token >= vocabulary)
@@ -173,7 +202,7 @@ void Stepper::add(std::uint64_t id, Request request, std::vector<std::uint64_t> 
       .priority = job->request.priority,
       .keys = keys_of(prompt, job->picture_hashes, vision ? vision->tokens_per_tile() : 0),
       .deadline_ms = {},
-      .reuses = !job->request.prompt_logprobs,
+      .reuses = !job->request.prompt_logprobs && job->request.pooling != Pooling::mean,
       .rows_max = 0};
   if (job->request.deadline) arrival.deadline_ms = now_ms(*job->request.deadline);
   if (!prompt.patches.empty()) arrival.ready = prompt.patches.front();
@@ -185,15 +214,31 @@ void Stepper::add(std::uint64_t id, Request request, std::vector<std::uint64_t> 
       job->prompt_events[i].token = prompt.tokens[i];
   }
   ++counts_.submitted;
-  const bool nothing_to_do = job->writer.finished() && !job->request.prompt_logprobs;
+  const bool nothing_to_do = job->writer.finished() && !job->request.prompt_logprobs &&
+                             job->request.pooling == Pooling::none;
   jobs_.emplace(id, std::move(job));
+  if (nothing_to_do) return finish(id, closed(*jobs_.at(id)));
+  if (disk_ && arrival.reuses && disk_->restore(id, arrival.tenant, arrival.keys))
+    restoring_.emplace(id, std::move(arrival));
+  else
+    submit(std::move(arrival), arrived);
+}
+
+void Stepper::submit(Arrival arrival, Clock::time_point arrived) {
   const bool taken = scheduler_.submit(std::move(arrival), now_ms(arrived));
   HERD_CHECK(taken, "{} wait and {} run, and one more came", scheduler_.waiting(),
              scheduler_.running());
-  if (nothing_to_do) {
-    scheduler_.cancel(id);
-    finish(id, closed(*jobs_.at(id)));
+}
+
+// Between memory and disk, a little in each step.
+void Stepper::move_prefixes() {
+  if (!disk_) return;
+  const std::uint64_t before = disk_->store().state().pages_read;
+  for (const std::uint64_t id : disk_->step(jobs_.empty())) {
+    auto arrival = restoring_.extract(id);
+    submit(std::move(arrival.mapped()), jobs_.at(id)->arrived);
   }
+  counts_.restored_tokens += (disk_->store().state().pages_read - before) * keys_per_block;
 }
 
 std::int64_t Stepper::now_ms(Clock::time_point at) const {
@@ -207,6 +252,7 @@ void Stepper::cancel(std::uint64_t id, std::optional<Error> error) {
   job.writer.end(FinishReason::cancelled);
   Answer answer = closed(job);
   scheduler_.cancel(id);
+  if (restoring_.erase(id) > 0) disk_->cancel(id);
   if (error)
     finish(id, std::unexpected(std::move(*error)));
   else
@@ -215,6 +261,7 @@ void Stepper::cancel(std::uint64_t id, std::optional<Error> error) {
 
 void Stepper::step(Clock::time_point now) {
   now_ = now;
+  move_prefixes();
   if (jobs_.empty()) return;
   ++counts_.steps;
   look_at_pictures();
@@ -362,8 +409,10 @@ Tensor Stepper::forward(std::span<Step> steps) {
                            : answer[static_cast<std::size_t>(at - std::ssize(prompt))]);
     tokens.insert(tokens.end(), job.guesses.begin(), job.guesses.begin() + piece.drafts);
     batch.add(job.cache, tokens);
+    step.first_row = rows;
     step.first_wanted = wanted;
-    if (job.request.prompt_logprobs && !job.prompt_told)
+    if (job.request.pooling != Pooling::none) {  // wanted below, behind the rows that need logits
+    } else if (job.request.prompt_logprobs && !job.prompt_told)
       step.wanted = piece.rows;
     else if (piece.draws)
       step.wanted = step.sparse() ? 1 : 1 + piece.drafts;
@@ -372,8 +421,29 @@ Tensor Stepper::forward(std::span<Step> steps) {
     rows += piece.rows;
     wanted += step.wanted;
   }
+  for (const Step& step : steps)
+    for (std::int64_t row = step.first_pooled(); row < step.piece.rows; ++row)
+      batch.want(static_cast<std::int32_t>(step.first_row + row));
   add_features(batch, steps);
-  return model_->forward(ctx_, batch);
+  const Tensor hidden_nD = model_->hidden(ctx_, batch);
+  pool(steps, hidden_nD, wanted);
+  return wanted == 0 ? Tensor{} : model_->logits(ctx_, hidden_nD.first_rows(wanted));
+}
+
+// Takes the vectors of prompts that are wanted as one: their rows of hidden_nD begin at `row`.
+void Stepper::pool(std::span<const Step> steps, const Tensor& hidden_nD, std::int64_t row) const {
+  const std::int64_t width = model_->config().text.width;
+  for (const Step& step : steps) {
+    Job& job = *step.job;
+    for (std::int64_t i = step.first_pooled(); i < step.piece.rows; ++i, ++row) {
+      if (step.piece.begin + i < job.pooled_rows) continue;
+      job.pooled_rows = step.piece.begin + i + 1;
+      job.pooled.resize(static_cast<std::size_t>(width), 0.0);
+      const float* vector = hidden_nD.as<float>().data() + row * width;
+      for (std::size_t d = 0; d < job.pooled.size(); ++d)
+        job.pooled[d] += static_cast<double>(vector[d]);
+    }
+  }
 }
 
 // Vectors of the pictures that the batch's rows show.
@@ -466,6 +536,12 @@ void Stepper::deliver(Step& step) {
     job.listener->progress(std::min(piece.begin + piece.rows, prompt), prompt);
   if (piece.draws && job.request.prompt_logprobs && !std::exchange(job.prompt_told, true))
     job.listener->prompt_logprobs(job.prompt_events);
+  if (piece.draws && job.request.pooling != Pooling::none) {
+    const double count = job.request.pooling == Pooling::mean ? static_cast<double>(prompt) : 1.0;
+    std::vector<float> vector;
+    for (const double sum : job.pooled) vector.push_back(static_cast<float>(sum / count));
+    job.listener->embedding(vector);
+  }
 
   const auto now = Clock::now();
   if (piece.draws) {
@@ -485,11 +561,16 @@ void Stepper::deliver(Step& step) {
   }
   for (const TokenEvent& event : step.events) job.listener->token(event);
 
-  // Only the prompt was wanted (its logprobs): nothing was drawn, and nothing follows.
+  // Only the prompt was wanted (its logprobs, its vector): nothing was drawn, and nothing follows.
   const bool ended = job.writer.finished();
   if (!(piece.draws && step.drawn.empty())) scheduler_.done(job.id, step.drawn);
   if (!ended || !piece.draws) return;
   Answer answer = closed(job);
+  if (disk_) {
+    const Scheduler::Sequence& sequence = *scheduler_.find(job.id);
+    if (sequence.arrival.reuses)
+      disk_->save(sequence.arrival.tenant, sequence.keys, sequence.holding->nodes());
+  }
   scheduler_.finish(job.id);
   finish(job.id, std::move(answer));
 }
@@ -545,7 +626,8 @@ std::vector<std::uint64_t> Stepper::ids() const {
 EngineState Stepper::state() const {
   EngineState state = counts_;
   state.running = scheduler_.running();
-  state.waiting = scheduler_.waiting();
+  state.waiting = scheduler_.waiting() + std::ssize(restoring_);
+  if (disk_) state.disk = disk_->store().state();
   state.running_max = options_.sequences;
   state.waiting_max = options_.queue;
   state.context = options_.context;

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/disk_prefixes.h"
 #include "engine/engine.h"
 #include "engine/picture_cache.h"
 #include "engine/scheduler.h"
@@ -34,13 +35,16 @@ class Stepper {
   // `model`, `tokenizer` and `pool` must outlive it. Fails with memory_plan.
   static Result<std::unique_ptr<Stepper>> create(const llama4::Model& model,
                                                  const text::Tokenizer& tokenizer, ThreadPool& pool,
-                                                 const EngineOptions& options, DType kv_dtype);
+                                                 const EngineOptions& options, DType kv_dtype,
+                                                 const PrefixStoreOptions* store = nullptr);
   // create() is the way.
   Stepper(const llama4::Model& model, const text::Tokenizer& tokenizer, ThreadPool& pool,
           const EngineOptions& options, const Room& room, nn::KvPool kv);
   Stepper(const Stepper&) = delete;
   Stepper& operator=(const Stepper&) = delete;
   ~Stepper();
+  // Before the first request. Fails as PrefixStore::open.
+  Result<void> keep_on_disk(const PrefixStoreOptions& options);
 
   // What submit() can say at once, and the hashes of the request's pictures, which take their time. Reads constant
   // parts only, so any thread may ask.
@@ -55,7 +59,9 @@ class Stepper {
   // One pass through the model, or through its eyes, or both. Nothing when idle.
   void step(Clock::time_point now);
 
-  [[nodiscard]] bool idle() const { return jobs_.empty(); }
+  [[nodiscard]] bool idle() const { return jobs_.empty() && !saving(); }
+  // Prefixes are on their way to the disk.
+  [[nodiscard]] bool saving() const { return disk_ && disk_->saving(); }
   [[nodiscard]] std::int64_t present() const { return std::ssize(jobs_); }
   [[nodiscard]] std::vector<std::uint64_t> ids() const;
   // All but heartbeat, queue limits and draining.
@@ -66,12 +72,15 @@ class Stepper {
   struct Job;
   struct Step;  // of one job in one step
 
+  void submit(Arrival arrival, Clock::time_point arrived);
+  void move_prefixes();
   void look_at_pictures();
   void see_tiles(Job& job, std::size_t picture);
   [[nodiscard]] std::int64_t readable(const Job& job) const;
   void propose();
   void run(const Plan& plan);
   [[nodiscard]] Tensor forward(std::span<Step> steps);
+  void pool(std::span<const Step> steps, const Tensor& hidden_nD, std::int64_t row) const;
   void add_features(nn::CachedBatch& batch, std::span<const Step> steps);
   void write(Step& step, const Tensor& logits) const;
   void deliver(Step& step);
@@ -86,6 +95,9 @@ class Stepper {
   nn::KvPool kv_;
   HashKey hash_key_;
   Scheduler scheduler_;
+  std::optional<DiskPrefixes> disk_;
+  std::map<std::uint64_t, Arrival>
+      restoring_;  // not with the scheduler yet: their prefixes come from disk
   PictureCache pictures_;
   DraftMeter meter_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Job>> jobs_;

@@ -47,6 +47,10 @@ class Model {
   // The same before the output matrix, for losses that never hold all logits -> [n, D]. The batch must live as long as
   // the context's tape, where there is one.
   Tensor hidden(Context& ctx, const nn::Batch& batch) const;
+  // hidden_nD [n, D] -> [n, V]; forward() is the two, one after the other.
+  [[nodiscard]] Tensor logits(Context& ctx, const Tensor& hidden_nD) const {
+    return head_(ctx, hidden_nD);
+  }
   [[nodiscard]] const Matrix& output() const { return head_.weight; }  // (V, D)
 
   // What a picture becomes: pixels_BCSS [B, 3, S, S] -> [B * tokens_per_tile, D]. The model must have eyes.

@@ -74,6 +74,12 @@ KvPool::~KvPool() {
   if (memory_ != nullptr) ::munmap(memory_, memory_bytes_);
 }
 
+std::span<std::byte> KvPool::global_page(std::int32_t page) const {
+  HERD_CHECK(page >= 0 && page < global_pages_, "page {} of {}", page, global_pages_);
+  return {static_cast<std::byte*>(memory_) + static_cast<std::uint64_t>(page) * global_page_bytes_,
+          global_page_bytes_};
+}
+
 void* KvPool::keys(std::size_t layer, std::int32_t page) const {
   const bool local = shape_.chunk[layer] > 0;
   HERD_CHECK(page >= 0 && page < (local ? local_pages_ : global_pages_), "page {}", page);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "nn/kv_cache.h"
@@ -26,6 +27,8 @@ class KvPool {
   // Chunk of the local layers; 0 where there are none.
   [[nodiscard]] static std::int64_t chunk_of(const KvShape& shape);
 
+  // All of a page of the global layers.
+  [[nodiscard]] std::span<std::byte> global_page(std::int32_t page) const;
   // The block [G, 64, d] of a layer in a page of its kind.
   [[nodiscard]] void* keys(std::size_t layer, std::int32_t page) const;
   [[nodiscard]] void* values(std::size_t layer, std::int32_t page) const;

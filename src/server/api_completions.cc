@@ -10,6 +10,7 @@
 #include "server/constraints.h"
 #include "server/endpoints.h"
 #include "server/generation_options.h"
+#include "server/prompt_reader.h"
 #include "server/random_id.h"
 #include "server/request_body.h"
 #include "server/sse.h"
@@ -27,8 +28,7 @@ struct Shape {
   bool stream = false, include_usage = false, echo = false;
   bool no_answer = false;  // max_tokens 0: the prompt alone is wanted back
   std::int64_t logprobs = -1;
-  std::vector<std::vector<std::int32_t>> prompts;
-  std::vector<std::string> echoed;  // texts of the prompts
+  std::vector<PlainPrompt> prompts;
   std::vector<std::string> ignored;
 };
 
@@ -56,7 +56,7 @@ class Sink final : public AnswerSink {
     add_ignored(head, shape_.ignored);
     exchange_->begin_stream(std::move(head), std::string(sse_idle_text));
     for (std::size_t i = 0; i < choices_.size() && shape_.echo && shape_.logprobs < 0; ++i)
-      send(i, shape_.echoed[i / shape_.best_of], nullptr, nullptr);
+      send(i, shape_.prompts[i / shape_.best_of].text, nullptr, nullptr);
   }
 
   void progress(std::size_t, std::int64_t done, std::int64_t total) override {
@@ -69,7 +69,7 @@ class Sink final : public AnswerSink {
     if (!shape_.stream) return;
     Choice& choice = choices_[index];
     choice.tokens = std::exchange(choice.prompt, {});
-    send(index, shape_.echoed[index / shape_.best_of], logprobs_json(choice, true), nullptr);
+    send(index, shape_.prompts[index / shape_.best_of].text, logprobs_json(choice, true), nullptr);
   }
 
   void token(std::size_t index, const engine::TokenEvent& event) override {
@@ -203,7 +203,7 @@ class Sink final : public AnswerSink {
     std::ranges::move(choice.tokens, std::back_inserter(all));
     choice.tokens = std::move(all);
     return {{"index", prompt * shape_.n + k},
-            {"text", (shape_.echo ? shape_.echoed[prompt] : std::string()) + choice.text},
+            {"text", (shape_.echo ? shape_.prompts[prompt].text : std::string()) + choice.text},
             {"logprobs", logprobs_json(choice, with_prompt)},
             {"finish_reason", choice.finish}};
   }
@@ -217,60 +217,6 @@ class Sink final : public AnswerSink {
   Usage usage_;
   std::string reuse_;
 };
-
-std::vector<std::int32_t> read_ids(const json::array& list, const std::string& path,
-                                   std::int32_t vocabulary, Problem& problem) {
-  std::vector<std::int32_t> ids;
-  for (std::size_t i = 0; i < list.size() && !problem; ++i) {
-    const json::value& value = list[i];
-    if (!value.is_int64() || value.get_int64() < 0 || value.get_int64() >= vocabulary)
-      problem.set(
-          "invalid_value",
-          fmt::format("'{}' is no token id, wanted 0 to {}", item_path(path, i), vocabulary - 1),
-          item_path(path, i));
-    else
-      ids.push_back(static_cast<std::int32_t>(value.get_int64()));
-  }
-  if (list.empty()) problem.set("empty_array", fmt::format("'{}' is empty", path), path);
-  return ids;
-}
-
-// A text, texts, token ids or lists of them.
-void read_prompts(Fields& fields, const engine::Bundle& bundle, Shape& shape) {
-  const json::value* prompt = fields.any("prompt");
-  if (prompt == nullptr) return fields.require("prompt");
-  const auto add_text = [&](std::string_view text) {
-    shape.prompts.push_back(bundle.raw_prompt(text).tokens);
-    shape.echoed.emplace_back(text);
-  };
-  const auto add_ids = [&](const json::array& list, const std::string& path) {
-    shape.prompts.push_back(read_ids(list, path, bundle.tokenizer.size(), fields.problem()));
-    shape.echoed.push_back(
-        text::replace_invalid_utf8(bundle.tokenizer.decode(shape.prompts.back(), true)));
-  };
-  const auto wrong = [&](const json::value& value, const std::string& path) {
-    fields.problem().set(
-        "invalid_type", fmt::format("'{}' is {}, wanted a text or token ids", path, kind_of(value)),
-        path);
-  };
-  if (prompt->is_string()) return add_text(text_of(*prompt));
-  if (!prompt->is_array()) return wrong(*prompt, "prompt");
-  const json::array& list = prompt->get_array();
-  if (list.empty() || list[0].is_number()) return add_ids(list, "prompt");
-  if (list.size() > limits::prompts_max)
-    return fields.wrong(
-        "prompt", "array_above_max_length",
-        fmt::format("'prompt' has {} items, at most {}", list.size(), limits::prompts_max));
-  for (std::size_t i = 0; i < list.size() && !fields.problem(); ++i) {
-    const std::string path = item_path("prompt", i);
-    if (list[i].is_string())
-      add_text(text_of(list[i]));
-    else if (list[i].is_array())
-      add_ids(list[i].get_array(), path);
-    else
-      wrong(list[i], path);
-  }
-}
 
 void read_shape(Fields& fields, Shape& shape) {
   shape.n = static_cast<std::size_t>(
@@ -318,7 +264,7 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
   read_foreign_forms(fields, form);
   read_shape(fields, shape);
   const auto said = fields.integer("max_tokens", 0, 1ll << 40);
-  read_prompts(fields, service.bundle(), shape);
+  shape.prompts = read_plain_prompts(fields, "prompt", service.bundle(), limits::prompts_max);
   fields.done();
   if (problem) return problem.error();
   ReadConversation none;
@@ -335,7 +281,7 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
   request.options.top_logprobs =
       shape.best_of > shape.n ? std::max<std::int64_t>(shape.logprobs, 0) : shape.logprobs;
   request.prompt_logprobs = shape.echo && shape.logprobs >= 0;
-  for (const auto& prompt : shape.prompts) {
+  for (const auto& [prompt, text] : shape.prompts) {
     if (prompt.empty()) return refuse(400, "invalid_value", "a prompt has no tokens", "prompt");
     request.prompt.tokens = prompt;
     // One token is drawn even where none is wanted; the prompt's probabilities come with it.

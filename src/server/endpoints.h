@@ -14,6 +14,7 @@ using SharedExchange = std::shared_ptr<Exchange>;  // shared by its connection a
 
 void chat_completions(Service& service, SharedExchange exchange);
 void completions(Service& service, SharedExchange exchange);
+void embeddings(Service& service, SharedExchange exchange);
 void messages(Service& service, SharedExchange exchange);
 void count_tokens(Service& service, SharedExchange exchange);
 void models(Service& service, SharedExchange exchange);

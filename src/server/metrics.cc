@@ -65,6 +65,14 @@ std::string metrics_text(const Service& service) {
   page.counter("steps_total", "passes through the model", s.steps);
   page.counter("prompt_tokens_total", "tokens of prompts", s.prompt_tokens);
   page.counter("reused_tokens_total", "of these, found in the cache", s.reused_tokens);
+  page.counter("restored_tokens_total", "tokens whose prefixes came from disk", s.restored_tokens);
+  page.gauge("disk_prefix_bytes", "bytes of prefixes on disk", s.disk.bytes);
+  page.counter("disk_prefix_pages_written_total", "pages of prefixes written to disk",
+               s.disk.pages_written);
+  page.counter("disk_prefix_pages_failed_total", "of these, that could not be written",
+               s.disk.pages_failed);
+  page.counter("disk_prefix_pages_damaged_total", "files of prefixes that were not what they say",
+               s.disk.pages_damaged);
   page.counter("answer_tokens_total", "tokens of answers", s.answer_tokens);
   page.counter("drafted_tokens_total", "tokens guessed ahead", s.drafted_tokens);
   page.counter("accepted_tokens_total", "of these, right", s.accepted_tokens);

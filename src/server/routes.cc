@@ -19,6 +19,7 @@ constexpr std::size_t guessers_max = 10'000;
 constexpr std::array table{
     Route{"POST", "/v1/chat/completions", Scope::infer, media, Surface::openai, chat_completions},
     Route{"POST", "/v1/completions", Scope::infer, plain, Surface::openai, completions},
+    Route{"POST", "/v1/embeddings", Scope::infer, plain, Surface::openai, embeddings},
     Route{"GET", "/v1/models", Scope::infer, 0, Surface::openai, models},
     Route{"GET", "/v1/models/", Scope::infer, 0, Surface::openai, model},
     Route{"POST", "/v1/messages", Scope::infer, media, Surface::anthropic, messages},
@@ -34,7 +35,6 @@ constexpr std::array table{
     Route{"GET", "/metrics", Scope::admin, 0, Surface::openai, metrics},
     Route{"GET", "/", Scope::none, 0, Surface::openai, page},
     Route{"GET", "/web/", Scope::none, 0, Surface::openai, page},
-    Route{"POST", "/v1/embeddings", Scope::infer, 0, Surface::openai, not_offered},
     Route{"POST", "/v1/responses", Scope::infer, 0, Surface::openai, not_offered},
     Route{"POST", "/v1/audio/", Scope::infer, 0, Surface::openai, not_offered},
     Route{"POST", "/v1/images/", Scope::infer, 0, Surface::openai, not_offered},

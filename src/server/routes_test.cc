@@ -34,7 +34,7 @@ TEST(Routes, E9AnswersTheSmallEndpoints) {
   EXPECT_THAT(head.read_until("\r\n\r\n"), testing::EndsWith("content-length: 15\r\n\r\n"));
   EXPECT_EQ(served().ask("PUT", "/health").status, 405);
   EXPECT_EQ(served().ask("GET", "/nothing").status, 404);
-  EXPECT_EQ(served().ask("POST", "/v1/embeddings", "{}").status, 404);
+  EXPECT_EQ(served().ask("POST", "/v1/responses", "{}").status, 404);
   const json::value ids = parsed(served().post("/tokenize", {{"content", "Hello world"}}));
   const json::value text = parsed(served().post("/detokenize", {{"tokens", at(ids, "tokens")}}));
   EXPECT_EQ(text_at(text, "content"), "Hello world");

@@ -86,6 +86,12 @@ struct Tensor {
     return {static_cast<T*>(data), static_cast<std::size_t>(elements())};
   }
 
+  // The first `count` rows of a matrix.
+  [[nodiscard]] Tensor first_rows(std::int64_t count) const {
+    HERD_CHECK(shape.rank() == 2 && count <= rows(), "{} rows of {}", count, shape.text());
+    return {data, dtype, {count, shape[1]}};
+  }
+
   // The same numbers in another shape of equal size.
   [[nodiscard]] Tensor view(Shape wanted) const {
     HERD_CHECK(wanted.elements() == elements(), "view {} as {}", shape.text(), wanted.text());

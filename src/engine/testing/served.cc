@@ -231,7 +231,8 @@ std::string Served::compare_prompt(const Request& request, std::int64_t context,
   return ran ? wrong : ran.error().message;
 }
 
-ServedResult Served::run(std::uint64_t seed, std::int64_t requests) {
+ServedResult Served::run(std::uint64_t seed, std::int64_t requests,
+                         const PrefixStoreOptions* store) {
   Draws draw(seed, 1);
   EngineOptions options;
   options.context = draw.roll(40, 260);
@@ -243,7 +244,7 @@ ServedResult Served::run(std::uint64_t seed, std::int64_t requests) {
   options.picture_cache_mib = draw.roll(0, 1);
   options.prefix_cache = !draw.chance(15);
   auto stepper =
-      Stepper::create(loaded_->model(), *tokenizer_, pool_, options, DType::bf16).value();
+      Stepper::create(loaded_->model(), *tokenizer_, pool_, options, DType::bf16, store).value();
 
   std::vector<Case> cases;
   for (std::int64_t i = 0; i < requests; ++i)

@@ -28,7 +28,8 @@ class Served {
   ~Served();
 
   // `requests` requests; options of the engine, load and cancellations follow from the seed.
-  ServedResult run(std::uint64_t seed, std::int64_t requests);
+  ServedResult run(std::uint64_t seed, std::int64_t requests,
+                   const PrefixStoreOptions* store = nullptr);
 
  private:
   struct Case;
