@@ -108,8 +108,8 @@ TEST(ApiEmbeddings, NamesWhatIsWrong) {
   refused(asked(json::array{"a", ""}), "invalid_value", "input[1]");
   refused(asked(json::array{1, -1}), "invalid_value", "input[1]");
   refused(asked(7), "invalid_type", "a text or token ids");
-  refused(asked("a", {{"dimensions", 193}}), "integer_above_max_value", "dimensions");
-  refused(asked("a", {{"encoding_format", "hex"}}), "invalid_value", "base64");
+  refused(asked("a", {{"dimensions", 193}}), "out_of_range", "1 to 192");
+  refused(asked("a", {{"encoding_format", "hex"}}), "unsupported_value", "base64");
   refused(asked(json::array(2049, "a")), "array_above_max_length", "2048");
   refused(asked("a", {{"input_type", "query"}}), "unknown_parameter", "input_type");
 }
