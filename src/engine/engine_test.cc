@@ -303,6 +303,8 @@ TEST_F(EngineOnCria, ADeadEndEndsItsRequestAndNoOther) {
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, Code::grammar_dead_end);
   EXPECT_EQ(lives->wait().value().tokens.size(), 12u);
+  ASSERT_TRUE(
+      running->drain(std::chrono::seconds(10)));  // what it says of itself follows the answers
   const EngineState state = running->state();
   EXPECT_EQ(state.pages_free + state.pages_cached, state.pages);
 }
