@@ -239,6 +239,10 @@ class RealConnection final : public Connection,
         return exchange->hung_up();
       return end_when_written();
     }
+    if (error == asio::error::eof && (writing_ || ending_)) {
+      ended_ = true;  // the last answer is still on its way out; it ends the connection
+      return;
+    }
     if (error) return close_now();
     if (state_ == State::lingering) return read();
     in_.append(chunk_.data(), bytes);
