@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -16,8 +17,10 @@ constexpr std::size_t header_words = 5;                     // magic, name, coun
 constexpr std::size_t queue_max = 16;                       // pages that wait to be written
 constexpr std::uint64_t keys_max = 64;
 
+// Of bytes that begin at a multiple of 8: mapped files and what was allocated.
 std::span<const std::uint64_t> words_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const std::uint64_t*>(bytes.data()), bytes.size() / 8};
+  const void* begin = bytes.data();
+  return {static_cast<const std::uint64_t*>(begin), bytes.size() / 8};
 }
 
 std::uint64_t check_of(const HashKey& secret, const PrefixStore::Name& name,
@@ -109,7 +112,7 @@ void PrefixStore::scan() {
 
 PrefixStore::Name PrefixStore::root(std::string_view tenant) const {
   const std::string text = fmt::format("{}\n{}\n{}", page_bytes_, options_.identity, tenant);
-  const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  const auto bytes = octets_of(text);
   return {keyed_hash(secret_, bytes), keyed_hash({secret_[1], secret_[0]}, bytes)};
 }
 

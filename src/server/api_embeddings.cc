@@ -45,9 +45,11 @@ std::vector<float> unit_vector(std::span<const float> vector, std::size_t dimens
 std::string base64_of(std::span<const float> vector) {
   static_assert(std::endian::native == std::endian::little);
   std::string out((vector.size_bytes() + 2) / 3 * 4 + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                     reinterpret_cast<const unsigned char*>(vector.data()),
-                                     static_cast<int>(vector.size_bytes()));
+  void* to = out.data();
+  const void* from = vector.data();
+  const int length =
+      EVP_EncodeBlock(static_cast<unsigned char*>(to), static_cast<const unsigned char*>(from),
+                      static_cast<int>(vector.size_bytes()));
   out.resize(static_cast<std::size_t>(length));
   return out;
 }

@@ -45,7 +45,7 @@ metadata:
 
 def write_task(directory, count):
     """Questions of cria's world with four answers, the right one among answers to other questions."""
-    herd = [ROOT / "build/herd", "gen", "--stage", "sft", "--task", "language", "--count", str(4 * count), "--seed", "5"]
+    herd = [ROOT / "build/herd", "gen", "--task", "language", "--count", str(4 * count), "--seed", "5"]
     pairs = []
     for line in subprocess.run(herd, check=True, capture_output=True, text=True).stdout.splitlines():
         messages = [m for m in json.loads(line)["messages"] if m["role"] in ("user", "assistant")]
