@@ -5,7 +5,8 @@
 The same schemas, the same vocabulary (Meta's tokenizer.model where llama_models is installed: 202,048 tokens), the same
 tokens of the same documents, one thread each, in turns; the time is that of the thread. Every implementation follows
 every document with a mask before each token; each document is followed once on a fresh grammar, so that first visits
-count. Medians over the rounds; the 99th percentile and the longest are over all masks. A mask that forbids the document's next token ends the run.
+count. Medians over the rounds; the 99th percentile and the longest are over all masks. A mask that forbids the
+document's next token ends the run.
 """
 
 import argparse
