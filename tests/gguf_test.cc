@@ -1,6 +1,7 @@
 // Models as GGUF files that the `gguf` package wrote (tools/reference/make_gguf.py), against the same weights as
 // Hugging Face publishes them: the same configuration, the same bits of every logit. Split files, files of pictures.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 
@@ -113,7 +114,8 @@ INSTANTIATE_TEST_SUITE_P(Files, Gguf,
 TEST(GgufFile, AnyShardStandsForAllAndAMissingOneIsNamed) {
   const fs::path scout = root() / "tests/data/gguf/scout";
   EXPECT_TRUE(llama4::load(scout / "scout-00003-of-00004.gguf"));
-  const fs::path copy = fs::path(testing::TempDir()) / "herd_gguf_split";
+  const fs::path copy =
+      fs::path(testing::TempDir()) / fmt::format("herd_gguf_split_{}", ::getpid());
   fs::remove_all(copy);
   fs::copy(scout, copy);
   fs::remove(copy / "scout-00003-of-00004.gguf");
@@ -150,7 +152,8 @@ TEST(GgufFile, TokenizerIsThatOfTheJson) {
 // ------------------------------------------------------------------------------------------------ files of our own
 
 struct Written : testing::Test {
-  Written() : directory(fs::path(testing::TempDir()) / "herd_gguf_written") {
+  Written()
+      : directory(fs::path(testing::TempDir()) / fmt::format("herd_gguf_written_{}", ::getpid())) {
     fs::remove_all(directory);
     fs::create_directories(directory);
   }

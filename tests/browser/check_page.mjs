@@ -52,7 +52,7 @@ const pretend = (page, text) => page.route("**/v1/chat/completions", (route) => 
 
 const checks = {
   async "streams an answer piece by piece"({ page }) {
-    await set(page, { temperature: 0, max_tokens: 60 });
+    await set(page, { temperature: 0, max_tokens: 400 });
     await endless(page);
     await page.evaluate(() => {
       window.sizes = new Set();
@@ -60,8 +60,8 @@ const checks = {
         .observe(document.getElementById("log"), { childList: true, subtree: true, characterData: true });
     });
     await say(page, "Hello");
-    assert.ok(await page.evaluate(() => window.sizes.size) > 5, "the text grew in steps");
-    assert.match(await page.locator("article.assistant footer").innerText(), /60 tokens .* tokens\/s .* cut off/s);
+    assert.ok(await page.evaluate(() => window.sizes.size) > 3, "the text grew in steps");
+    assert.match(await page.locator("article.assistant footer").innerText(), /400 tokens .* tokens\/s .* cut off/s);
   },
 
   async "stops with Esc and goes on"({ page }) {
