@@ -155,8 +155,8 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
   WantedCalls calls;
   read_tool_choice(fields, "tool_choice", calls);
   read_functions(fields, shape, read, calls);
-  calls.one =
-      calls.one || !fields.boolean("parallel_tool_calls").value_or(true) || shape.legacy_functions;
+  const bool parallel = fields.boolean("parallel_tool_calls").value_or(true);
+  calls.one = calls.one || !parallel || shape.legacy_functions;
   shape.one_call = calls.one;
   fields.done();
   if (problem) return problem.error();
