@@ -4,16 +4,12 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/memory.h"
+#include "engine/stepper_job.h"
 
 namespace herd::engine {
 namespace {
 
 using Clock = Request::Clock;
-
-// Tiles per pass through the vision encoder: enough rows to keep the cores busy, few enough that a step with pictures
-// does not keep the others waiting long.
-constexpr std::int64_t tiles_per_pass = 4;
 
 // Logits of a prompt's rows that are held at once, where all are asked for.
 constexpr std::int64_t prompt_logits_max = 4 << 20;
@@ -22,141 +18,7 @@ double ms_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
-KvLayout layout_of(const nn::KvShape& shape) {
-  return {.page = keys_per_block, .chunk = nn::KvPool::chunk_of(shape)};
-}
-
-SchedulerOptions scheduler_options(const nn::KvShape& shape, const EngineOptions& options,
-                                   const Stepper::Room& room) {
-  SchedulerOptions out;
-  out.sequences = options.sequences;
-  out.step_tokens = std::max(options.step_tokens, options.sequences + 1);
-  out.queue = options.queue;
-  out.context = options.context;
-  out.layout = layout_of(shape);
-  out.global_pages = room.global_pages;
-  out.local_pages = room.local_pages;
-  out.prefix_cache = options.prefix_cache;
-  return out;
-}
-
 }  // namespace
-
-// A request and its answer so far.
-struct Stepper::Job {
-  Job(Request asked, const text::Tokenizer& tokenizer, const nn::KvPool& kv, std::int64_t context,
-      std::int64_t draft_tokens)
-      : request(std::move(asked)),
-        writer(request.options, tokenizer, request.prompt.tokens),
-        cache(kv, context),
-        speculator(request.prompt.tokens, request.prediction, draft_tokens) {}
-
-  std::uint64_t id = 0;
-  Request request;
-  std::shared_ptr<Listener> listener;  // shared with whoever submitted it
-  Writer writer;
-  nn::PagedKvCache cache;
-  Speculator speculator;
-  std::vector<std::uint64_t> picture_hashes;
-  std::vector<std::shared_ptr<Seen>> seen;  // shared with the picture cache; null until needed
-  std::vector<std::int32_t> guesses;        // of the next step
-  bool guesses_forced = false;              // by the grammar: they are right
-  std::vector<TokenEvent> prompt_events;    // prompt_logprobs
-  bool prompt_told = false;
-  std::vector<double> pooled;  // pooling: the sum of the rows so far, or the last of them
-  std::int64_t pooled_rows =
-      0;  // positions below are in it: a preemption does not count them twice
-  Clock::time_point arrived;
-  std::optional<Clock::time_point> admitted, first_token, last_token;
-  std::int64_t drafted = 0, accepted = 0, predicted_right = 0, predicted_wrong = 0;
-};
-
-// What happens to one job in one step; filled by one thread, told by the engine's.
-struct Stepper::Step {
-  Piece piece;
-  Job* job = nullptr;
-  std::int64_t first_row = 0;                 // of the batch
-  std::int64_t first_wanted = 0, wanted = 0;  // rows of the logits
-  // The first of the piece's rows that its prompt's vector is made of; all of them from there on.
-  [[nodiscard]] std::int64_t first_pooled() const {
-    const Pooling pooling = job->request.pooling;
-    if (pooling == Pooling::mean) return 0;
-    return pooling == Pooling::last && piece.draws ? piece.rows - 1 : piece.rows;
-  }
-  std::vector<TokenEvent> events{};
-  std::vector<std::uint64_t> drawn{};
-  std::int64_t checked = 0, right = 0;  // guesses
-  // Logits of the last row alone: the rows before it hold forced tokens whose logprobs nobody wants.
-  [[nodiscard]] bool sparse() const { return job->guesses_forced && !job->writer.wants_logprobs(); }
-  std::optional<Error> error{};
-};
-
-Result<Stepper::Room> Stepper::plan_room(const nn::KvShape& shape, const EngineOptions& options,
-                                         std::uint64_t bytes_available) {
-  const KvLayout layout = layout_of(shape);
-  const std::uint64_t global_bytes = nn::KvPool::global_page_bytes(shape);
-  const std::uint64_t local_bytes = nn::KvPool::local_page_bytes(shape);
-  auto room_for = [&](std::int64_t tokens) {
-    // A sequence's last page is rarely full; local layers keep one chunk of each, and as much again for prefixes.
-    Room room;
-    room.global_pages = std::max(layout.global_pages(options.context),
-                                 layout.global_pages(tokens) + options.sequences);
-    const std::int64_t each = layout.local_pages(options.context);
-    room.local_pages = std::clamp(2 * options.sequences * each, each,
-                                  std::max(each, layout.chunk == 0 ? 0 : room.global_pages));
-    room.bytes = static_cast<std::uint64_t>(room.global_pages) * global_bytes +
-                 static_cast<std::uint64_t>(room.local_pages) * local_bytes;
-    return room;
-  };
-  if (options.kv_tokens > 0) return room_for(options.kv_tokens);
-  std::int64_t tokens = options.sequences * options.context;
-  while (tokens > options.context && room_for(tokens).bytes > bytes_available / 2)
-    tokens -= std::max<std::int64_t>(1, tokens / 8);
-  const Room room = room_for(std::max(tokens, options.context));
-  if (room.bytes > bytes_available)
-    return fail_with_hint(
-        Code::memory_plan,
-        fmt::format("keys and values of one request of {} tokens take {}, {} are free",
-                    options.context, human_bytes(room.bytes), human_bytes(bytes_available)),
-        "a smaller --context");
-  return room;
-}
-
-Result<std::unique_ptr<Stepper>> Stepper::create(const llama4::Model& model,
-                                                 const text::Tokenizer& tokenizer, ThreadPool& pool,
-                                                 const EngineOptions& options, DType kv_dtype,
-                                                 const PrefixStoreOptions* store) {
-  const nn::KvShape shape = model.kv_shape(kv_dtype);
-  HERD_TRY(const Room room, plan_room(shape, options, memory_limits().available));
-  HERD_TRY(nn::KvPool kv, nn::KvPool::create(shape, room.global_pages, room.local_pages));
-  auto stepper = std::make_unique<Stepper>(model, tokenizer, pool, options, room, std::move(kv));
-  if (store != nullptr && options.prefix_cache) HERD_TRY_VOID(stepper->keep_on_disk(*store));
-  return stepper;
-}
-
-Result<void> Stepper::keep_on_disk(const PrefixStoreOptions& options) {
-  const KvLayout layout = layout_of(kv_.shape());
-  const std::uint64_t page_bytes = nn::KvPool::global_page_bytes(kv_.shape());
-  // Without pages that all layers share, or without global layers, there is nothing to be stored.
-  if (page_bytes == 0 || (layout.chunk > 0 && !layout.shares_local())) return {};
-  HERD_TRY(std::unique_ptr<PrefixStore> store, PrefixStore::open(options, page_bytes));
-  hash_key_ = store->secret();  // of pictures: the same after a restart
-  disk_.emplace(std::move(store), kv_, scheduler_.cache());
-  return {};
-}
-
-Stepper::Stepper(const llama4::Model& model, const text::Tokenizer& tokenizer, ThreadPool& pool,
-                 const EngineOptions& options, const Room& room, nn::KvPool kv)
-    : model_(&model),
-      tokenizer_(&tokenizer),
-      options_(options),
-      ctx_(cpu_kernels(), pool),
-      kv_(std::move(kv)),
-      hash_key_(random_hash_key()),
-      scheduler_(scheduler_options(kv_.shape(), options, room), {.words = random_hash_key()}),
-      pictures_(static_cast<std::uint64_t>(options.picture_cache_mib) << 20),
-      start_(Clock::now()),
-      now_(start_) {}
 
 Stepper::~Stepper() = default;
 
@@ -282,64 +144,6 @@ void Stepper::step(Clock::time_point now) {
   if (!plan.pieces.empty()) run(plan);
 }
 
-// One pass of the encoder for the first sequence that needs one, so that a picture of many tiles does not stop the
-// others' answers.
-void Stepper::look_at_pictures() {
-  bool busy = false;
-  for (const Scheduler::Sequence* sequence : scheduler_.running_sequences()) {
-    Job& job = *jobs_.at(sequence->arrival.id);
-    if (job.seen.empty()) continue;
-    const std::int64_t per_tile = model_->config().vision->tokens_per_tile();
-    std::int64_t patch = 0;
-    for (std::size_t i = 0; i < job.seen.size(); ++i) {
-      const Picture& picture = job.request.prompt.pictures[i];
-      patch += picture.tiles * per_tile;
-      const std::int64_t last = job.request.prompt.patches[static_cast<std::size_t>(patch - 1)];
-      if (last < sequence->computed()) continue;  // read already, or reused
-      if (!job.seen[i]) {
-        job.seen[i] = pictures_.get(job.request.tenant, job.picture_hashes[i], picture.tiles);
-        ++(job.seen[i]->whole() ? counts_.pictures_reused : counts_.pictures_seen);
-      }
-      if (job.seen[i]->whole()) continue;
-      if (busy) break;
-      see_tiles(job, i);
-      busy = true;
-      if (!job.seen[i]->whole()) break;
-    }
-    scheduler_.ready(job.id, readable(job));
-  }
-  if (busy) pictures_.trim();
-}
-
-void Stepper::see_tiles(Job& job, std::size_t index) {
-  const Picture& picture = job.request.prompt.pictures[index];
-  Seen& seen = *job.seen[index];
-  ctx_.arena.reset();
-  const std::int64_t tiles = std::min(tiles_per_pass, seen.tiles - seen.tiles_done);
-  const Tensor pixels = ctx_.empty({tiles, 3, picture.side, picture.side});
-  const std::int64_t tile_floats = 3 * picture.side * picture.side;
-  std::copy_n(picture.pixels.data() + seen.tiles_done * tile_floats, tiles * tile_floats,
-              pixels.as<float>().data());
-  const auto numbers = model_->see(ctx_, pixels).as<float>();
-  seen.features.insert(seen.features.end(), numbers.begin(), numbers.end());
-  seen.tiles_done += tiles;
-}
-
-// Positions before the first picture that has not been seen whole.
-std::int64_t Stepper::readable(const Job& job) const {
-  const std::int64_t per_tile = model_->config().vision->tokens_per_tile();
-  const std::int64_t computed = scheduler_.find(job.id)->computed();
-  std::int64_t patch = 0;
-  for (std::size_t i = 0; i < job.seen.size(); ++i) {
-    const std::int64_t first = patch;
-    patch += job.request.prompt.pictures[i].tiles * per_tile;
-    const std::int64_t last = job.request.prompt.patches[static_cast<std::size_t>(patch - 1)];
-    if (last >= computed && !(job.seen[i] && job.seen[i]->whole()))
-      return job.request.prompt.patches[static_cast<std::size_t>(first)];
-  }
-  return std::numeric_limits<std::int64_t>::max();
-}
-
 void Stepper::propose() {
   const auto running = scheduler_.running_sequences();
   const bool wanted = options_.draft_tokens > 0 && meter_.wants(std::ssize(running));
@@ -444,38 +248,6 @@ void Stepper::pool(std::span<const Step> steps, const Tensor& hidden_nD, std::in
         job.pooled[d] += static_cast<double>(vector[d]);
     }
   }
-}
-
-// Vectors of the pictures that the batch's rows show.
-void Stepper::add_features(nn::CachedBatch& batch, std::span<const Step> steps) {
-  std::vector<std::int32_t> rows;
-  std::vector<const float*> vectors;
-  const std::int64_t width = model_->config().text.width;
-  std::int64_t row = 0;
-  for (const Step& step : steps) {
-    const Prompt& prompt = step.job->request.prompt;
-    const std::int64_t begin = step.piece.begin, end = begin + step.piece.rows;
-    auto patch = std::ranges::lower_bound(prompt.patches, begin);
-    for (; patch != prompt.patches.end() && *patch < end; ++patch) {
-      // Which picture, and which of its vectors.
-      std::int64_t within = patch - prompt.patches.begin();
-      std::size_t picture = 0;
-      const std::int64_t per_tile = model_->config().vision->tokens_per_tile();
-      for (; within >= prompt.pictures[picture].tiles * per_tile; ++picture)
-        within -= prompt.pictures[picture].tiles * per_tile;
-      const Seen* seen = step.job->seen[picture].get();
-      HERD_CHECK(seen != nullptr && seen->whole(), "picture {} of request {} is not seen yet",
-                 picture, step.job->id);
-      rows.push_back(static_cast<std::int32_t>(row + *patch - begin));
-      vectors.push_back(seen->features.data() + within * width);
-    }
-    row += step.piece.rows;
-  }
-  if (rows.empty()) return;
-  const Tensor features = ctx_.empty({std::ssize(rows), width});
-  float* out = features.as<float>().data();
-  for (const float* vector : vectors) out = std::copy_n(vector, width, out);
-  batch.set_features(features, std::move(rows));
 }
 
 // Draws what the piece draws. Touches its own job alone, so jobs are written side by side.
