@@ -163,23 +163,25 @@ TEST_P(Packed, IsTheSumOfItsQuantizedProducts) {
   ref_kernels().matmul({x.data(), in, exact.data(), out, &group, 1}, {});
   std::vector<cpu::QuantizedInputs> quantized(static_cast<std::size_t>(blocks));
   for (std::int64_t t = 0; t < rows; ++t) {
-    cpu::quantized_portable.quantize(x.data() + t * in, in, quantized.data(), 1);
+    cpu::quantized_portable.quantize(cpu::input_scales(GetParam()), x.data() + t * in, in,
+                                     quantized.data(), 1);
     for (std::int64_t o = 0; o < out; ++o) {
       const std::vector<float> w = weight.decoded(o);
       double sum = 0, magnitudes = 0, rounding_of_x = 0;
       for (std::int64_t i = 0; i < in; ++i) {
         const auto& block = quantized[static_cast<std::size_t>(i / 256)];
-        const double value = w[static_cast<std::size_t>(i)];
-        const double input = double{block.d} * block.code[i % 256];
+        const double value = w[static_cast<std::size_t>(i)], d = block.d32[i % 256 / 32];
+        const double input = d * block.code[i % 256];
         sum += value * input;
         // Scale times code and minimum are rounded one by one: each may be larger than their difference.
         magnitudes += (std::fabs(value) + 16 * test::eps) * std::fabs(input);
-        rounding_of_x += std::fabs(value) * double{block.d} * 0.5001;
+        rounding_of_x += std::fabs(value) * d * 0.5001;
       }
       const double got = y[static_cast<std::size_t>(t * out + o)];
       double largest = 0;
       for (const float value : w) largest = std::max(largest, std::fabs(double{value}));
-      for (const auto& block : quantized) magnitudes += largest * 256 * 127 * double{block.d} / 8;
+      for (const auto& block : quantized)
+        for (const float d : block.d32) magnitudes += largest * 32 * 127 * double{d} / 8;
       ASSERT_NEAR(got, sum, 64 * test::eps * magnitudes) << "row " << t << " output " << o;
       ASSERT_NEAR(got, double{exact[static_cast<std::size_t>(t * out + o)]},
                   rounding_of_x + 64 * test::eps * magnitudes)
@@ -188,22 +190,25 @@ TEST_P(Packed, IsTheSumOfItsQuantizedProducts) {
   }
 }
 
-TEST(QuantizedRows, RoundToNearestAndKnowTheirSums) {
+class QuantizedRows : public testing::TestWithParam<cpu::InputScales> {};
+
+TEST_P(QuantizedRows, RoundToNearestAndKnowTheirSums) {
+  const std::size_t shared = GetParam() == cpu::InputScales::per_256 ? 256 : 32;
   Draw draw(4);
   std::vector<float> x(256);
   for (int trial = 0; trial < 50; ++trial) {
-    float most = 0;
-    for (float& value : x) {
-      value = draw.wide_number(1e3);
-      most = std::max(most, std::fabs(value));
-    }
+    for (float& value : x) value = draw.wide_number(1e3);
     for (const cpu::QuantizedKernels* kernels : cpu::quantized_kernels()) {
       cpu::QuantizedInputs q;
-      kernels->quantize(x.data(), 256, &q, 1);
-      ASSERT_EQ(q.d, most / 127.0f);
+      kernels->quantize(GetParam(), x.data(), 256, &q, 1);
       int sum = 0;
       for (std::size_t k = 0; k < 256; ++k) {
-        ASSERT_LE(std::fabs(double{x[k]} - double{q.d} * q.code[k]), double{q.d} * 0.5001);
+        const float d = q.d32[k / 32];
+        float most = 0;
+        for (std::size_t i = k / shared * shared; i < (k / shared + 1) * shared; ++i)
+          most = std::max(most, std::fabs(x[i]));
+        ASSERT_EQ(d, most / 127.0f);
+        ASSERT_LE(std::fabs(double{x[k]} - double{d} * q.code[k]), double{d} * 0.5001);
         sum += q.code[k];
         if (k % 32 == 31) {
           ASSERT_EQ(q.sum32[k / 32], sum);
@@ -211,15 +216,37 @@ TEST(QuantizedRows, RoundToNearestAndKnowTheirSums) {
           sum = 0;
         }
       }
+      ASSERT_EQ(q.d, shared == 256 ? q.d32[0] : 0);
     }
   }
 }
+INSTANTIATE_TEST_SUITE_P(Scales, QuantizedRows,
+                         testing::Values(cpu::InputScales::per_256, cpu::InputScales::per_32),
+                         [](const auto& scales) {
+                           return scales.param == cpu::InputScales::per_256 ? "per256" : "per32";
+                         });
+
+// Weights of both kinds in one call: each finds the inputs as it wants them.
+TEST(QuantizedRowsOfOneCall, ServeFormatsOfBothKinds) {
+  constexpr std::int64_t rows = 9, out = 20, in = 512;
+  Draw draw(6);
+  const RandomPacked coarse(draw, DType::q4_k, out, in), fine(draw, DType::q8_0, out, in);
+  const auto x = rows_of_x(draw, rows, in);
+  const std::array<MatmulGroup, 2> groups{
+      {{coarse.matrix(), nullptr, 0, rows, 0}, {fine.matrix(), nullptr, 2, rows, out}}};
+  std::vector<float> both(rows * 2 * out), one(rows * 2 * out);
+  cpu_kernels().matmul({x.data(), in, both.data(), 2 * out, groups.data(), 2}, {});
+  for (const MatmulGroup& group : groups)
+    cpu_kernels().matmul({x.data(), in, one.data(), 2 * out, &group, 1}, {});
+  EXPECT_EQ(first_difference(one, both), -1);
+}
 
 // What is not a number stays so, in its own row.
-TEST(QuantizedRows, KeepNotANumber) {
+TEST_P(QuantizedRows, KeepNotANumber) {
+  const DType type = GetParam() == cpu::InputScales::per_256 ? DType::q4_k : DType::q4_1;
   constexpr std::int64_t rows = 15, out = 20, in = 512;
   Draw draw(5);
-  const RandomPacked weight(draw, DType::q4_k, out, in);
+  const RandomPacked weight(draw, type, out, in);
   auto x = Input<float>::floats(draw, rows * in);
   x.data()[3 * in + 300] = std::numeric_limits<float>::quiet_NaN();
   x.data()[7 * in + 10] = -std::numeric_limits<float>::infinity();

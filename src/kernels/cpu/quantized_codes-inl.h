@@ -7,9 +7,7 @@
 // Codes with a sign are 128 above what they mean; the -128 times the sum of inputs is where their sums begin.
 
 template <class Block>
-inline constexpr bool has_integer_scales = requires(const Block& b) {
-  b.scales.dmin;
-} || Block::dtype == DType::q6_k || Block::dtype == DType::q3_k;
+inline constexpr bool has_integer_scales = input_scales(Block::dtype) == InputScales::per_256;
 template <class Block>
 inline constexpr bool has_minima =
     requires(const Block& b) { b.scales.dmin; } || requires(const Block& b) { b.scales.m; };

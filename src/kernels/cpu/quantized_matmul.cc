@@ -27,6 +27,8 @@ QuantizedInputs* row_memory(std::int64_t blocks) {
   return memory.get();
 }
 
+std::size_t index_of(InputScales scales) { return static_cast<std::size_t>(scales); }
+
 // What quantizing 256 numbers takes, about.
 constexpr double block_ns = 200;
 
@@ -34,12 +36,14 @@ constexpr double block_ns = 200;
 
 QuantizedRows::QuantizedRows(const MatmulArgs& args, const Lane& lane) {
   std::int64_t begin = std::numeric_limits<std::int64_t>::max(), end = 0, in = 0;
+  std::array<bool, 2> wanted{};
   for (std::int64_t g = 0; g < args.num_groups; ++g) {
     const MatmulGroup& group = args.groups[g];
     if (group.weight.layout != Layout::packed || group.row_begin >= group.row_end) continue;
     HERD_CHECK(in == 0 || in == group.weight.in, "packed weights of {} and of {} inputs", in,
                group.weight.in);
     in = group.weight.in;
+    wanted[index_of(input_scales(group.weight.dtype))] = true;
     begin = std::min(begin, group.row_begin);
     end = std::max(end, group.row_end);
   }
@@ -48,15 +52,20 @@ QuantizedRows::QuantizedRows(const MatmulArgs& args, const Lane& lane) {
   row_begin_ = begin;
   rows_ = end - begin;
   const std::int64_t blocks = divide_up(in, 256);
-  QuantizedInputs* to = row_memory(blocks * rows_ + rows_beyond);
-  // Tiles read a few rows beyond the last and throw away what comes of them.
-  std::memset(static_cast<void*>(to + blocks * rows_), 0, rows_beyond * sizeof(QuantizedInputs));
-  share(lane, rows_, block_ns * static_cast<double>(blocks),
-        [&](std::int64_t from, std::int64_t until) {
-          for (std::int64_t t = from; t < until; ++t)
-            kernels_->quantize(args.x + (begin + t) * args.x_stride, in, to + t, rows_);
-        });
-  blocks_ = to;
+  const std::int64_t each = blocks * rows_ + rows_beyond;
+  QuantizedInputs* to = row_memory(each * std::ranges::count(wanted, true));
+  for (const InputScales scales : {InputScales::per_256, InputScales::per_32}) {
+    if (!wanted[index_of(scales)]) continue;
+    // Tiles read a few rows beyond the last and throw away what comes of them.
+    std::memset(static_cast<void*>(to + blocks * rows_), 0, rows_beyond * sizeof(QuantizedInputs));
+    share(lane, rows_, block_ns * static_cast<double>(blocks),
+          [&](std::int64_t from, std::int64_t until) {
+            for (std::int64_t t = from; t < until; ++t)
+              kernels_->quantize(scales, args.x + (begin + t) * args.x_stride, in, to + t, rows_);
+          });
+    blocks_[index_of(scales)] = to;
+    to += each;
+  }
 }
 
 void QuantizedRows::multiply(const MatmulItem& item) const {
@@ -66,7 +75,8 @@ void QuantizedRows::multiply(const MatmulItem& item) const {
   float* memory = scratch(static_cast<std::size_t>(own + bands * 16 * rows));
   float* sums = memory + own;
   kernels_->multiply({.weight = &item.group->weight,
-                      .x = blocks_ + (item.row_begin - row_begin_),
+                      .x = blocks_[index_of(input_scales(item.group->weight.dtype))] +
+                           (item.row_begin - row_begin_),
                       .x_step = rows_,
                       .rows = rows,
                       .out_begin = item.out_begin,

@@ -2,6 +2,7 @@
 // all groups, then items are multiplied.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "kernels/cpu/matmul_plan.h"
@@ -20,7 +21,8 @@ class QuantizedRows {
 
  private:
   const QuantizedKernels* kernels_ = nullptr;
-  const QuantizedInputs* blocks_ = nullptr;  // [ceil(in / 256), rows]
+  // [ceil(in / 256), rows] by InputScales, where a group's weights want them.
+  std::array<const QuantizedInputs*, 2> blocks_{};
   std::int64_t row_begin_ = 0, rows_ = 0;
 };
 

@@ -15,8 +15,9 @@ namespace herd::cpu {
 // A part of a product: `rows` rows by outputs [out_begin, out_end) of a packed matrix; out_begin is a multiple of 16.
 struct QuantizedItem {
   const Matrix* weight = nullptr;
-  const QuantizedInputs* x = nullptr;  // first row of the first block of inputs
-  std::int64_t x_step = 0;             // blocks from one block of inputs to the next
+  const QuantizedInputs* x =
+      nullptr;  // first row of the first block of inputs, with the weight's input_scales()
+  std::int64_t x_step = 0;  // blocks from one block of inputs to the next
   std::int64_t rows = 0;
   std::int64_t out_begin = 0, out_end = 0;
   // Results: [ceil(outs / 16)] times [rows, 16] floats.
@@ -26,7 +27,8 @@ struct QuantizedItem {
 struct QuantizedKernels {
   std::string_view name;
   // Quantizes one row of `in` numbers into ceil(in / 256) blocks, `step` blocks apart.
-  void (*quantize)(const float* x, std::int64_t in, QuantizedInputs* to, std::int64_t step);
+  void (*quantize)(InputScales scales, const float* x, std::int64_t in, QuantizedInputs* to,
+                   std::int64_t step);
   // Uses `scratch`, product_scratch bytes aligned to 64.
   void (*multiply)(const QuantizedItem& item, void* scratch);
   // `rounds` rounds of independent four-by-four-byte products in registers, for measuring; returns operations done, a

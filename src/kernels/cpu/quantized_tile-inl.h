@@ -3,8 +3,8 @@
 // What a block adds to y, in this order and in no other:
 //   integer scales:  y = fma(t, d_x, y),  t = fma(-dmin, M, S d)
 //                    S = sum over groups of scale * sum of code * x,  M = sum over groups of min * sum of x: integers
-//   float scales:    y = fma(t, d_x, y),  t = t + scale_g * P_g, group by group, fused; P_g an integer
-//                    and, with minima, t = t + min_g * A_g after all of those
+//   float scales:    y = fma(P_g d_x,g, scale_g, y), group by group; P_g an integer, d_x,g of the group's inputs
+//                    and, with minima, y = fma(A_g d_x,g, min_g, y) after all of those
 
 template <class T, int R, int C>
 using Grid = T[static_cast<std::size_t>(R)][static_cast<std::size_t>(C)];
@@ -117,7 +117,7 @@ HWY_INLINE void float_tile(const Source (&w)[static_cast<std::size_t>(R)],
   constexpr int at_once = groups_at_once<Source, groups>;
   Grid<typename S::F, R, C> t;
   HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int c = 0; c < C; ++c) t[r][c] =
-      S::zero_f32();
+      S::load_f32(y[r] + c * 16);
   HERD_ROLLED for (int first = 0; first < groups; first += at_once) {
     HERD_UNROLL for (int i = 0; i < at_once; ++i) {
       const int g = first + i;
@@ -125,8 +125,8 @@ HWY_INLINE void float_tile(const Source (&w)[static_cast<std::size_t>(R)],
       group_sums<groups, has_signs<Block>, R, C>(w, x, g, sum);
       HERD_UNROLL for (int r = 0; r < R; ++r) {
         const auto scale = w[r].float_scale(g);
-        HERD_UNROLL for (int c = 0; c < C; ++c) t[r][c] =
-            S::plus_product(t[r][c], S::to_float(sum[r][c]), scale);
+        HERD_UNROLL for (int c = 0; c < C; ++c) t[r][c] = S::plus_product(
+            t[r][c], S::mul(S::to_float(sum[r][c]), S::broadcast_f32(&x[c].d32[g])), scale);
       }
     }
   }
@@ -134,11 +134,12 @@ HWY_INLINE void float_tile(const Source (&w)[static_cast<std::size_t>(R)],
     if constexpr (has_minima<Block>) HERD_UNROLL for (int g = 0; g < groups; ++g) {
         const auto min = w[r].float_min(g);
         HERD_UNROLL for (int c = 0; c < C; ++c) t[r][c] =
-            S::plus_product(t[r][c], S::to_float(S::broadcast(&x[c].minus128_sum32[g])), min);
+            S::plus_product(t[r][c],
+                            S::mul(S::to_float(S::broadcast(&x[c].minus128_sum32[g])),
+                                   S::broadcast_f32(&x[c].d32[g])),
+                            min);
       }
-    HERD_UNROLL for (int c = 0; c < C; ++c) S::store_f32(
-        S::plus_product(S::load_f32(y[r] + c * 16), t[r][c], S::broadcast_f32(&x[c].d)),
-        y[r] + c * 16);
+    HERD_UNROLL for (int c = 0; c < C; ++c) S::store_f32(t[r][c], y[r] + c * 16);
   }
 }
 
@@ -273,9 +274,11 @@ void multiply(const QuantizedItem& item, void* scratch) {
 // Rounded to nearest even by adding a number whose last place is 1.
 inline constexpr float rounding = 12582912.0f;  // 1.5 * 2^23
 
-void quantize_block(const float* x, QuantizedInputs& to) {
+// `count` inputs that share a scale, as integers; returns the scale.
+template <int count>
+float round_inputs(const float* x, std::int32_t* code) {
   std::uint32_t largest = 0;
-  for (int k = 0; k < 256; ++k) {
+  for (int k = 0; k < count; ++k) {
     const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x[k]) & 0x7fffffffu;
     largest = magnitude > largest ? magnitude : largest;
   }
@@ -283,11 +286,22 @@ void quantize_block(const float* x, QuantizedInputs& to) {
   const float most = std::bit_cast<float>(largest);
   const bool usable = largest < infinity && largest >= tiny;
   const float inverse = usable ? 127.0f / most : 0.0f;
-  to.d = usable ? most / 127.0f : largest < infinity ? 0.0f : std::bit_cast<float>(0x7fc00000u);
-  alignas(64) std::int32_t code[256];
-  for (int k = 0; k < 256; ++k) {
+  for (int k = 0; k < count; ++k) {
     const float scaled = (usable ? x[k] : 0.0f) * inverse + rounding;
     code[k] = std::bit_cast<std::int32_t>(scaled) - std::bit_cast<std::int32_t>(rounding);
+  }
+  if (usable) return most / 127.0f;
+  return largest < infinity ? 0.0f : std::bit_cast<float>(0x7fc00000u);
+}
+
+void quantize_block(InputScales scales, const float* x, QuantizedInputs& to) {
+  alignas(64) std::int32_t code[256];
+  if (scales == InputScales::per_256) {
+    to.d = round_inputs<256>(x, code);
+    for (float& d : to.d32) d = to.d;
+  } else {
+    to.d = 0;
+    for (int g = 0; g < 8; ++g) to.d32[g] = round_inputs<32>(x + 32 * g, code + 32 * g);
   }
   for (int k = 0; k < 256; ++k) to.code[k] = static_cast<std::int8_t>(code[k]);
   to.one_sided32 = to.magnitude16 = 0;
@@ -314,12 +328,13 @@ void quantize_block(const float* x, QuantizedInputs& to) {
   }
 }
 
-void quantize(const float* x, std::int64_t in, QuantizedInputs* to, std::int64_t step) {
-  for (; in >= 256; in -= 256, x += 256, to += step) quantize_block(x, *to);
+void quantize(InputScales scales, const float* x, std::int64_t in, QuantizedInputs* to,
+              std::int64_t step) {
+  for (; in >= 256; in -= 256, x += 256, to += step) quantize_block(scales, x, *to);
   if (in == 0) return;
   float part[256] = {};
   for (std::int64_t k = 0; k < in; ++k) part[k] = x[k];
-  quantize_block(part, *to);
+  quantize_block(scales, part, *to);
 }
 
 double dot_chains(std::int64_t rounds) {
