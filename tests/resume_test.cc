@@ -174,6 +174,24 @@ TEST(Resume, AKilledFinetuningEndsWithTheSameBits) {
   EXPECT_TRUE(bytes("whole") == bytes("killed")) << "after " << killed << " kills";
 }
 
+// What a machine that goes down sends: the training saves where it is and ends well. Nobody else writes there meanwhile.
+TEST(Resume, SigtermSavesAndOneTrainingWritesAtATime) {
+  const cli::TemporaryDirectory directory;
+  write_training(directory.path(), 100'000);
+  const pid_t child = start(directory.path(), "out", 1);
+  const fs::path checkpoints = directory / "out" / "checkpoints";
+  for (int i = 0; i < 6000 && newest(checkpoints).empty(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const cli::Ran second =
+      cli::run_herd({"train", directory / "recipe.toml", "--out", directory / "out"});
+  EXPECT_EQ(second.status, 75);
+  EXPECT_NE(second.err.find("another training writes to this directory"), std::string::npos)
+      << second.err;
+  ::kill(child, SIGTERM);
+  EXPECT_TRUE(ends_well(child));
+  EXPECT_TRUE(fs::exists(checkpoints / newest(checkpoints) / "state.json"));
+}
+
 TEST(Resume, ADamagedCheckpointIsSkippedAndNamed) {
   const cli::TemporaryDirectory directory;
   write_training(directory.path(), 4);

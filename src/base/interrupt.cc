@@ -1,7 +1,6 @@
 #include "base/interrupt.h"
 
 #include <atomic>
-#include <csignal>
 
 #include "base/check.h"
 
@@ -13,25 +12,25 @@ namespace {
 std::atomic<std::stop_source*> listening{nullptr};
 static_assert(std::atomic<std::stop_source*>::is_always_lock_free);
 
-struct sigaction former;
-
 void on_interrupt(int) {
   if (std::stop_source* source = listening.load()) source->request_stop();
 }
 
 }  // namespace
 
-Interrupt::Interrupt() {
+Interrupt::Interrupt(Hears hears) : hears_(hears), former_interrupt_{}, former_termination_{} {
   HERD_CHECK(listening.exchange(&source_) == nullptr, "two interrupts at a time");
   struct sigaction action{};
   // Without SA_RESTART: a blocked read returns and the caller can look.
   action.sa_handler = on_interrupt;
   sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, &former);
+  ::sigaction(SIGINT, &action, &former_interrupt_);
+  if (hears_ == Hears::ctrl_c_and_termination) ::sigaction(SIGTERM, &action, &former_termination_);
 }
 
 Interrupt::~Interrupt() {
-  ::sigaction(SIGINT, &former, nullptr);
+  ::sigaction(SIGINT, &former_interrupt_, nullptr);
+  if (hears_ == Hears::ctrl_c_and_termination) ::sigaction(SIGTERM, &former_termination_, nullptr);
   listening.store(nullptr);
 }
 

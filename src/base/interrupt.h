@@ -1,15 +1,18 @@
 // Ctrl-C as a request: while an Interrupt lives, SIGINT does not end the program but asks whoever holds the token to
-// stop.
+// stop. What runs for hours hears SIGTERM the same way, which is what a machine sends that goes down.
 #pragma once
 
+#include <csignal>
 #include <stop_token>
 
 namespace herd {
 
-// One at a time in the process. The signal's former handling returns with the destructor.
+// One at a time in the process. The signals' former handling returns with the destructor.
 class Interrupt {
  public:
-  Interrupt();
+  enum class Hears { ctrl_c, ctrl_c_and_termination };
+
+  explicit Interrupt(Hears hears = Hears::ctrl_c);
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
   ~Interrupt();
@@ -19,6 +22,8 @@ class Interrupt {
 
  private:
   std::stop_source source_;
+  Hears hears_;
+  struct sigaction former_interrupt_, former_termination_;
 };
 
 }  // namespace herd

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "base/file_lock.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "cli/dashboard.h"
@@ -83,6 +84,8 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
   std::error_code error;
   fs::create_directories(out, error);
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
+  HERD_TRY(const FileLock lock, FileLock::take(out / "lock", std::chrono::milliseconds(0),
+                                               "another training writes to this directory"));
   ThreadPool pool(static_cast<int>(options.threads));
   std::vector<std::string> notes;
   HERD_TRY(const std::unique_ptr<train::Trainer> trainer,
@@ -101,7 +104,7 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
   Printer printer(*trainer, options.print_steps);
   train::Alarms alarms;
   Result<void> written;
-  Interrupt interrupt;
+  const Interrupt interrupt(Interrupt::Hears::ctrl_c_and_termination);
   HERD_TRY_VOID(trainer->run(
       [&](const train::StepReport& report) {
         printer.print(report);

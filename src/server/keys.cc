@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <ctime>
 
 #include "base/bytes.h"
+#include "base/file_lock.h"
 #include "base/json.h"
 #include "base/json_text.h"
 #include "base/limits.h"
@@ -52,29 +52,11 @@ bool is_hex(std::string_view text, std::size_t digits) {
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// Holds a lock file while it lives.
-class Lock {
- public:
-  static Result<Lock> take(const fs::path& path) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return fail(Code::cannot_create, "{}: cannot be created", path.string());
-    Lock lock(fd);
-    for (int i = 0; i < 20; ++i) {
-      if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
-      ::usleep(100'000);
-    }
-    return fail(Code::locked, "{}: another process is changing the keys", path.string());
-  }
-  Lock(Lock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Lock& operator=(Lock&&) = delete;
-  ~Lock() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
- private:
-  explicit Lock(int fd) : fd_(fd) {}
-  int fd_;
-};
+// What another process may be changing at the same time.
+Result<FileLock> lock_of(const fs::path& keys) {
+  return FileLock::take(keys.string() + ".lock", std::chrono::seconds(2),
+                        "another process is changing the keys");
+}
 
 }  // namespace
 
@@ -180,7 +162,7 @@ Result<std::string> Keys::add(std::string name, std::vector<std::string> scopes,
                   shown(scope));
   std::error_code ignored;
   fs::create_directories(path_.parent_path(), ignored);
-  HERD_TRY(const Lock file_lock, Lock::take(path_.string() + ".lock"));
+  HERD_TRY(const FileLock file_lock, lock_of(path_));
   HERD_TRY_VOID(read());
   if (rows_.size() >= limits::api_keys_max)
     return fail(Code::out_of_range, "{} keys are the limit", limits::api_keys_max);
@@ -204,7 +186,7 @@ Result<std::string> Keys::add(std::string name, std::vector<std::string> scopes,
 Result<void> Keys::revoke(std::string_view id) {
   const std::lock_guard lock(mutex_);
   if (!fs::exists(path_)) return fail(Code::missing_input, "{}: there are no keys", path_.string());
-  HERD_TRY(const Lock file_lock, Lock::take(path_.string() + ".lock"));
+  HERD_TRY(const FileLock file_lock, lock_of(path_));
   HERD_TRY_VOID(read());
   std::vector<KeyRow> rows = rows_;
   const auto found = std::ranges::find(rows, id, &KeyRow::id);

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/testing/temporary_directory.h"
 
 namespace herd::cli {
 
@@ -81,25 +82,7 @@ inline json::value document_of(const Ran& ran) {
   return parsed.value_or(nullptr);
 }
 
-// A directory of this test alone, removed at its end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "herd_test_XXXXXX").string();
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    path_ = name;
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const fs::path& path() const { return path_; }
-  fs::path operator/(const fs::path& name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
+using herd::TemporaryDirectory;
 
 inline std::string test_model(const std::string& name) {
   return fs::path(HERD_ROOT) / "tests/data/models" / name;
