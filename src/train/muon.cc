@@ -125,10 +125,11 @@ void orthogonalize_and_apply(Context& ctx, const Parameters& parameters, const S
     multiply(ctx, stack, x, n, x, Layout::out_in, n, a, m);  // A = X X^T
     multiply(ctx, stack, a, m, a, Layout::out_in, m, b, m);  // A A, as A is its own transpose
     pool.run(stack.count(), 1, [&](std::int64_t begin, std::int64_t end, int) {
-      for (std::int64_t i = begin * m * m; i < end * m * m; ++i) {
-        const auto at = static_cast<std::size_t>(i);
-        b[at] = linear * a[at] + square * b[at];
-        if (i % (m * m) % (m + 1) == 0) b[at] += one;
+      for (std::int64_t e = begin; e < end; ++e) {
+        const float* from = a.data() + e * m * m;
+        float* to = b.data() + e * m * m;
+        for (std::int64_t i = 0; i < m * m; ++i) to[i] = linear * from[i] + square * to[i];
+        for (std::int64_t i = 0; i < m; ++i) to[i * (m + 1)] += one;
       }
     });
     multiply(ctx, stack, b, m, x, Layout::in_out, n, next, n);
