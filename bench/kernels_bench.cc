@@ -9,16 +9,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <chrono>
 #include <cstring>
-#include <ctime>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "bench/kernel_clock.h"
 #include "kernels/cpu/instruction_set.h"
 #include "kernels/cpu/machine_limits.h"
 #include "kernels/table.h"
@@ -26,13 +24,6 @@
 
 namespace herd {
 namespace {
-
-struct Options {
-  bool quick = false;
-  bool cpu_clock = false;
-  int threads = 0;
-  std::string only;
-};
 
 // What one call does, for the rates: bytes it must read at least once, and floating-point operations.
 struct Work {
@@ -42,7 +33,7 @@ struct Work {
 
 class Bench {
  public:
-  explicit Bench(const Options& options)
+  explicit Bench(const KernelBenchOptions& options)
       : options_(options), pool_(options.threads), stream_(std::size_t{256} << 20, 1) {
     fmt::print("{{\"instruction_set\": \"{}\", \"threads\": {}}}\n", cpu::chosen_instruction_set(),
                pool_.threads());
@@ -82,17 +73,10 @@ class Bench {
 
  private:
   [[nodiscard]] double seconds_of(const std::function<void()>& call) const {
-    if (options_.cpu_clock) {
-      const std::clock_t start = std::clock();
-      call();
-      return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    }
-    const auto start = std::chrono::steady_clock::now();
-    call();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return herd::seconds_of(options_, call);
   }
 
-  Options options_;
+  KernelBenchOptions options_;
   ThreadPool pool_;
   std::vector<std::uint8_t> stream_;
 };
@@ -235,38 +219,16 @@ void bench_rows(Bench& bench, std::int64_t T) {
 }  // namespace herd
 
 int main(int argc, char** argv) {
-  herd::Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view arg = argv[i];
-    if (arg == "--quick") {
-      options.quick = true;
-    } else if (arg == "--cpu") {
-      options.cpu_clock = true;
-    } else if (arg.starts_with("--threads=")) {
-      const std::string_view digits = arg.substr(10);
-      const auto [end, failed] =
-          std::from_chars(digits.data(), digits.data() + digits.size(), options.threads);
-      if (failed != std::errc() || end != digits.data() + digits.size() || options.threads < 1)
-        return fmt::print(stderr, "kernels_bench: --threads={}: wanted a number from 1 on\n",
-                          digits),
-               2;
-    } else if (arg.starts_with("--only=")) {
-      options.only = arg.substr(7);
-    } else {
-      return fmt::print(
-                 stderr,
-                 "usage: kernels_bench [--quick] [--cpu] [--threads=N] [--only=SUBSTRING]\n"),
-             2;
-    }
-  }
+  const auto options = herd::kernel_bench_options(argc, argv);
+  if (!options) return 2;
   using herd::DType;
   using herd::Layout;
-  herd::Bench bench(options);
+  herd::Bench bench(*options);
   herd::bench_matmul(bench, "q", DType::bf16, Layout::out_in, 5120, 5120);
   herd::bench_matmul(bench, "shared_down", DType::bf16, Layout::out_in, 8192, 5120);
   herd::bench_matmul(bench, "expert_gate_up", DType::bf16, Layout::in_out, 5120, 16384);
   herd::bench_matmul(bench, "expert_down", DType::bf16, Layout::in_out, 8192, 5120);
-  if (!options.quick) {
+  if (!options->quick) {
     for (const DType dtype : {DType::f32, DType::f16, DType::f8_e4m3}) {
       herd::bench_matmul(bench, "q", dtype, Layout::out_in, 5120, 5120);
       herd::bench_matmul(bench, "expert_down", dtype, Layout::in_out, 8192, 5120);

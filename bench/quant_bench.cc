@@ -8,10 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <chrono>
 #include <cstring>
-#include <ctime>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +16,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "bench/kernel_clock.h"
 #include "kernels/cpu/machine_limits.h"
 #include "kernels/cpu/quantized_product.h"
 #include "kernels/packed.h"
@@ -26,13 +24,6 @@
 
 namespace herd {
 namespace {
-
-struct Options {
-  bool quick = false;
-  bool cpu_clock = false;
-  int threads = 0;
-  std::string only;
-};
 
 // Random codes under sane scales: a byte pattern of small half-precision numbers wherever a format could have one.
 std::vector<std::uint8_t> random_weights(DType dtype, std::int64_t count) {
@@ -61,7 +52,7 @@ std::vector<float> floats(std::int64_t count) {
 
 class Bench {
  public:
-  explicit Bench(const Options& options)
+  explicit Bench(const KernelBenchOptions& options)
       : options_(options), pool_(options.threads), stream_(std::size_t{256} << 20, 1) {
     fmt::print("{{\"kernels\": \"{}\", \"threads\": {}}}\n", cpu::chosen_quantized_kernels().name,
                pool_.threads());
@@ -105,17 +96,10 @@ class Bench {
     return values[static_cast<std::size_t>(at * static_cast<double>(values.size() - 1) + 0.5)];
   }
   [[nodiscard]] double seconds_of(const std::function<void()>& call) const {
-    if (options_.cpu_clock) {
-      const std::clock_t start = std::clock();
-      call();
-      return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    }
-    const auto start = std::chrono::steady_clock::now();
-    call();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return herd::seconds_of(options_, call);
   }
 
-  Options options_;
+  KernelBenchOptions options_;
   ThreadPool pool_;
   std::vector<std::uint8_t> stream_;
 };
@@ -151,30 +135,10 @@ void bench_format(Bench& bench, DType dtype, std::int64_t in, std::int64_t out) 
 }  // namespace herd
 
 int main(int argc, char** argv) {
-  herd::Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view arg = argv[i];
-    if (arg == "--quick") {
-      options.quick = true;
-    } else if (arg == "--cpu") {
-      options.cpu_clock = true;
-    } else if (arg.starts_with("--threads=")) {
-      const std::string_view digits = arg.substr(10);
-      const auto [end, failed] =
-          std::from_chars(digits.data(), digits.data() + digits.size(), options.threads);
-      if (failed != std::errc() || end != digits.data() + digits.size() || options.threads < 1)
-        return fmt::print(stderr, "quant_bench: --threads={}: wanted a number from 1 on\n", digits),
-               2;
-    } else if (arg.starts_with("--only=")) {
-      options.only = arg.substr(7);
-    } else {
-      return fmt::print(stderr,
-                        "usage: quant_bench [--quick] [--cpu] [--threads=N] [--only=SUBSTRING]\n"),
-             2;
-    }
-  }
+  const auto options = herd::kernel_bench_options(argc, argv);
+  if (!options) return 2;
   using herd::DType;
-  herd::Bench bench(options);
+  herd::Bench bench(*options);
   // Scout's query projection and an expert's gate: one quarter of a gigabit of codes at least.
   for (const DType dtype : {DType::q4_k, DType::q8_0, DType::q6_k, DType::iq4_xs, DType::q5_k,
                             DType::q4_0, DType::q3_k, DType::q2_k, DType::mxfp4})

@@ -46,4 +46,15 @@ inline std::optional<std::string> walk(const grammar::CompiledPtr& compiled, std
   return text;
 }
 
+// A text from anywhere as a grammar: refused with a reason, or one that can always be followed to an end.
+inline void walk_if_compiled(Result<grammar::Compiled> compiled) {
+  if (!compiled) {
+    HERD_CHECK(!compiled.error().message.empty());
+    return;
+  }
+  // Shared with the matchers.
+  const auto shared = std::make_shared<const grammar::Compiled>(*std::move(compiled));
+  for (std::uint64_t seed = 0; seed < 3; ++seed) walk(shared, seed, 200);
+}
+
 }  // namespace herd::fuzz

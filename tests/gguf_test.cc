@@ -240,6 +240,50 @@ TEST_F(Written, FewerBitsLoseLittleAndTheFewerTheMore) {
   }
 }
 
+// Laid out for the processor a model answers as it does decoded, but for the rounding of what its weights multiply.
+TEST_F(Written, PackedWeightsAnswerAsDecodedOnes) {
+  const fs::path file = write("scout", "q8_0");
+  const auto decoded = llama4::load(file).value(), packed = llama4::load(file).value();
+  ThreadPool pool(2);
+  packed->pack({&pool});
+  struct Layouts : nn::ParameterVisitor {
+    std::int64_t packed = 0, other = 0;
+    void count(std::string_view name, const Matrix& matrix) {
+      if (matrix.dtype != DType::q8_0 || name.starts_with("embed_tokens.")) return;
+      ++(matrix.layout == Layout::packed ? packed : other);
+    }
+    void matrix(std::string_view name, Matrix& matrix) override { count(name, matrix); }
+    void vector(std::string_view, Tensor&) override {}
+    void experts(std::string_view name, nn::ExpertMatrices& experts) override {
+      for (auto* matrices : {&experts.gate, &experts.up, &experts.down})
+        for (const Matrix& matrix : *matrices) count(name, matrix);
+    }
+  } layouts;
+  packed->model().parameters(layouts);
+  EXPECT_GT(layouts.packed, 4 * 3 * 4);  // all experts at least
+  EXPECT_EQ(layouts.other, 0);
+
+  // Of each row; where rounding tips a router's choice a row is another, so the middle one is looked at.
+  const engine::Prompt prompt = prompt_for(decoded->config());
+  const std::vector<float> wanted = logits_of(*decoded, prompt), got = logits_of(*packed, prompt);
+  ASSERT_EQ(got.size(), wanted.size());
+  std::vector<double> errors;
+  const auto width = static_cast<std::size_t>(decoded->config().text.vocabulary);
+  for (std::size_t row = 0; row < got.size(); row += width) {
+    double error = 0, size = 0;
+    for (std::size_t i = row; i < row + width; ++i) {
+      error += std::pow(double{got[i]} - double{wanted[i]}, 2);
+      size += std::pow(double{wanted[i]}, 2);
+    }
+    errors.push_back(std::sqrt(error / size));
+  }
+  std::ranges::sort(errors);
+  EXPECT_GT(errors.front(), 0);
+  // Each of some 16 products in a row rounds its inputs by half a percent.
+  EXPECT_LT(errors[errors.size() / 2], 0.05)
+      << fmt::format("{:.4f} .. {:.4f}", errors.front(), errors.back());
+}
+
 TEST_F(Written, NothingIsOverwritten) {
   const fs::path file = write("guard", "bf16");
   auto loaded = llama4::load(root() / "tests/data/models/guard").value();

@@ -5,6 +5,7 @@
 
 namespace herd::cli {
 
+Result<int> bench(Arguments arguments);
 Result<int> chat(Arguments arguments);
 Result<int> compare(Arguments arguments);
 Result<int> convert(Arguments arguments);
@@ -53,6 +54,7 @@ std::span<const Command> commands() {
       Command{"eval", "how much of the generated world a model masters", eval},
       Command{"gen", "samples of the generated world that cria learns", gen},
       Command{"train-tokenizer", "a tokenizer of Llama 4's kind from text", train_tokenizer},
+      Command{"bench", "how fast a model is here, beside what the machine can do", bench},
       Command{"doctor", "what this machine can do, measured", doctor},
   };
   return rows;

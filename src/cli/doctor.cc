@@ -2,8 +2,6 @@
 #include <sys/resource.h>
 
 #include <chrono>
-#include <cstring>
-#include <memory>
 
 #include "base/limits_table.h"
 #include "base/memory.h"
@@ -12,10 +10,10 @@
 #include "cli/disk_speed.h"
 #include "cli/flags.h"
 #include "cli/machine.h"
+#include "cli/machine_speed.h"
 #include "cli/model_arguments.h"
 #include "cli/output.h"
 #include "kernels/cpu/instruction_set.h"
-#include "kernels/cpu/machine_limits.h"
 #include "kernels/cpu/quantized_product.h"
 
 namespace herd::cli {
@@ -49,43 +47,6 @@ struct Findings {
   std::uint64_t open_files = 0;  // ulimit -n
 };
 
-// Best of several passes over memory larger than any cache: what the machine can do, not what it did while something
-// else ran.
-double memory_gbps(const Processor& processor, const MemoryLimits& limits, ThreadPool& pool) {
-  constexpr std::uint64_t bytes_min = 32 << 20, bytes_max = 1 << 30;
-  std::uint64_t bytes =
-      std::clamp<std::uint64_t>(4 * processor.last_level_cache, 256 << 20, bytes_max);
-  bytes = std::min(bytes, std::max(limits.available / 4, bytes_min));
-  const auto memory = std::make_unique_for_overwrite<std::byte[]>(bytes);
-  // Whoever writes a page first has it on its side of the machine.
-  pool.run(static_cast<std::int64_t>(bytes >> 20), 1,
-           [&](std::int64_t begin, std::int64_t end, int) {
-             for (std::int64_t i = begin; i < end; ++i)
-               std::memset(memory.get() + (i << 20), 1, 1 << 20);
-           });
-  double best = 0, spent = 0;
-  while (spent < measure_seconds) {
-    const double seconds = cpu::read_seconds(memory.get(), bytes, Lane{&pool});
-    best = std::max(best, static_cast<double>(bytes) / 1e9 / seconds);
-    spent += seconds;
-  }
-  return best;
-}
-
-double fma_gflops(ThreadPool& pool) {
-  const Lane lane{&pool};
-  std::int64_t rounds = 1 << 16;
-  cpu::FmaTime time = cpu::fma_time(rounds, lane);
-  double best = 0, spent = 0;
-  while (spent < measure_seconds) {
-    if (time.seconds < measure_seconds / 8) rounds *= 2;
-    time = cpu::fma_time(rounds, lane);
-    best = std::max(best, time.flops / 1e9 / time.seconds);
-    spent += time.seconds;
-  }
-  return best;
-}
-
 Result<Findings> examine(const DoctorOptions& options) {
   fs::path directory = ".";
   if (options.model) {
@@ -98,8 +59,9 @@ Result<Findings> examine(const DoctorOptions& options) {
                  .directory = directory,
                  .disk = measure_disk(directory, measure_seconds),
                  .gpus = graphics_processors()};
-  found.memory_gbps = memory_gbps(found.processor, found.memory, pool);
-  found.fma_gflops = fma_gflops(pool);
+  found.memory_gbps =
+      read_gbps(found.processor.last_level_cache, found.memory, pool, measure_seconds);
+  found.fma_gflops = fma_gflops(pool, measure_seconds);
   if (rlimit files{}; ::getrlimit(RLIMIT_NOFILE, &files) == 0) found.open_files = files.rlim_cur;
   return found;
 }

@@ -62,7 +62,10 @@ class Formatter : public CLI::Formatter {
     const bool on_by_default =
         option->get_default_str() == "true" && option->get_items_expected() == 0;
     if (on_by_default) return "--" + option->get_lnames().back();
-    if (!is_positional && !option->get_lnames().empty()) return "--" + option->get_lnames().front();
+    if (!is_positional && !option->get_lnames().empty()) {
+      const std::string name = "--" + option->get_lnames().front();
+      return option->get_snames().empty() ? name : "-" + option->get_snames().front() + ", " + name;
+    }
     return CLI::Formatter::make_option_name(option, is_positional);
   }
   std::string make_option_opts(const CLI::Option* option) const override {
@@ -114,10 +117,11 @@ struct Flags::State {
     names.push_back("--no-" + name);
   }
 
-  void add_value(const OptionRow& row, const Positional* positional) {
+  void add_value(const OptionRow& row, const Positional* positional, char letter = 0) {
     const std::string name =
         positional == nullptr ? "--" + flag_name(row.name) : positional_name(row.name);
-    CLI::Option* option = app.add_option(name, setter(row, name), description(row));
+    const std::string names_here = letter == 0 ? name : fmt::format("-{},{}", letter, name);
+    CLI::Option* option = app.add_option(names_here, setter(row, name), description(row));
     option->type_name(positional == nullptr ? value_name(row) : "");
     if (is_vector(row)) {
       option->expected(positional == nullptr ? 1 : -1);
@@ -149,7 +153,8 @@ Flags::Flags(std::string_view command, std::string_view sentence, std::string_vi
 
 Flags::~Flags() = default;
 
-void Flags::add_rows(std::span<const OptionRow> rows, std::span<const Positional> positionals) {
+void Flags::add_rows(std::span<const OptionRow> rows, std::span<const Positional> positionals,
+                     std::span<const Short> shorts) {
   // CLI11 fills positionals in the order in which they were added.
   for (const Positional& positional : positionals) {
     const auto row = std::find_if(rows.begin(), rows.end(), [&](const OptionRow& candidate) {
@@ -163,10 +168,11 @@ void Flags::add_rows(std::span<const OptionRow> rows, std::span<const Positional
         std::any_of(positionals.begin(), positionals.end(),
                     [&](const Positional& positional) { return positional.field == row.name; });
     if (placed) continue;
+    const auto found = std::ranges::find(shorts, row.name, &Short::field);
     if (std::holds_alternative<bool*>(row.value))
       state_->add_switch(row);
     else
-      state_->add_value(row, nullptr);
+      state_->add_value(row, nullptr, found == shorts.end() ? '\0' : found->letter);
   }
 }
 

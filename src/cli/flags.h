@@ -26,6 +26,12 @@ struct Positional {
   bool required = true;
 };
 
+// A second name of a field on the line: -p beside --prompt.
+struct Short {
+  std::string_view field;
+  char letter;
+};
+
 class Flags {
  public:
   // `example` is a whole command line, shown under --help.
@@ -38,11 +44,13 @@ class Flags {
   // that order. A vector may be given several times; as a positional it takes all that is left. May be called for
   // several structs; each must outlive parse().
   template <typename Options>
-  void add(Options& options, std::initializer_list<Positional> positionals = {}) {
+  void add(Options& options, std::initializer_list<Positional> positionals = {},
+           std::initializer_list<Short> shorts = {}) {
     const auto rows = option_rows(options);
-    add_rows(rows, positionals);
+    add_rows(rows, positionals, shorts);
   }
-  void add_rows(std::span<const OptionRow> rows, std::span<const Positional> positionals);
+  void add_rows(std::span<const OptionRow> rows, std::span<const Positional> positionals,
+                std::span<const Short> shorts = {});
 
   // Sets the options from what follows the command's name. Gives the text of --help when that was asked for, nothing
   // otherwise. Fails with usage or out_of_range; the hint of an unknown flag is the nearest one.

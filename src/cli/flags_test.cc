@@ -124,7 +124,7 @@ Positionals:
   PROMPT                      what is asked
 
 Options:
-  --help                      this text
+  -h, --help                  this text
   --temperature X             0 always takes the likeliest token (0 to 2; default 0.6)
   --max-tokens N              longest answer (1 to 1000000; default 512)
   --seed N                    of the random numbers (at least 0; default 0)

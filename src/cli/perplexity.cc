@@ -17,7 +17,7 @@ constexpr std::uint64_t text_bytes_max = 1ull << 30;
 
 struct TextOptions {
   std::string file;
-  std::int64_t window = 256;
+  std::int64_t window = 0;
   std::int64_t windows = 0;
   bool json = false;
 
@@ -25,8 +25,9 @@ struct TextOptions {
     using O = TextOptions;
     return option_list(
         option("file", &O::file, "a text file"),
-        option("window", &O::window, "tokens that are read together; each window starts anew",
-               Range{2, 1 << 20}),
+        option("window", &O::window,
+               "tokens that are read together, each window anew; 0 for --ctx, or 256",
+               Range{0, 1 << 20}),
         option("windows", &O::windows, "read at most so many windows; 0 for the whole text",
                Range{0, 1 << 30}),
         option("json", &O::json, "one JSON document instead of text"));
@@ -34,6 +35,13 @@ struct TextOptions {
 };
 
 using Window = std::vector<std::int32_t>;
+
+Result<std::int64_t> window_size(const TextOptions& options, const ModelArguments& model) {
+  constexpr std::int64_t usual = 256;
+  const std::int64_t size = options.window > 0 ? options.window : model.ctx > 0 ? model.ctx : usual;
+  if (size < 2) return fail(Code::out_of_range, "--window is {}, wanted 2 or more", size);
+  return size;
+}
 
 // The text in windows of so many tokens, each behind begin-of-text where the model has one.
 Result<std::vector<Window>> windows_of(const fs::path& model, const llama4::Config& config,
@@ -111,6 +119,7 @@ Result<int> perplexity(Arguments arguments) {
   HERD_TRY(const std::optional<std::string> help, flags.parse(arguments));
   if (help) HERD_TRY_VOID(print(*help));
   if (help) return 0;
+  HERD_TRY(options.window, window_size(options, model));
   HERD_TRY(Model opened, open(model, options.window));
   HERD_TRY(const auto windows,
            windows_of(opened.opened.directory, opened.opened.loaded->config(), options));
@@ -123,9 +132,9 @@ Result<int> perplexity(Arguments arguments) {
     progress.add(1);
   }
   if (options.json) {
-    HERD_TRY_VOID(print_json(json::object{{"perplexity", std::exp(surprise.mean())},
+    HERD_TRY_VOID(print_json(json::object{{"ppl", std::exp(surprise.mean())},
                                           {"standard_error", surprise.standard_error()},
-                                          {"nats_per_token", surprise.mean()},
+                                          {"nll", surprise.mean()},
                                           {"tokens", surprise.tokens},
                                           {"windows", windows.size()},
                                           {"window", options.window}}));
@@ -162,6 +171,7 @@ Result<int> compare(Arguments arguments) {
   HERD_TRY(const std::optional<std::string> help, flags.parse(arguments));
   if (help) HERD_TRY_VOID(print(*help));
   if (help) return 0;
+  HERD_TRY(options.window, window_size(options, model));
   HERD_TRY(Model first, open(model, options.window));
   ModelArguments second_arguments = model;
   second_arguments.model = other.other;
@@ -191,13 +201,13 @@ Result<int> compare(Arguments arguments) {
     progress.add(1);
   }
   if (options.json) {
-    HERD_TRY_VOID(print_json(json::object{{"mean_kl", totals.mean_kl()},
-                                          {"p99_kl", totals.kl_quantile(0.99)},
-                                          {"max_kl", totals.kl_quantile(1)},
+    HERD_TRY_VOID(print_json(json::object{{"kld_mean", totals.mean_kl()},
+                                          {"kld_p99", totals.kl_quantile(0.99)},
+                                          {"kld_max", totals.kl_quantile(1)},
                                           {"top1_agreement", totals.top_agreement()},
                                           {"rows", totals.rows()},
-                                          {"perplexity", std::exp(of_first.mean())},
-                                          {"other_perplexity", std::exp(of_second.mean())}}));
+                                          {"ppl_base", std::exp(of_first.mean())},
+                                          {"ppl", std::exp(of_second.mean())}}));
     return 0;
   }
   HERD_TRY_VOID(

@@ -40,6 +40,8 @@ TEST(ApiChat, R1R2R5AnswersInOpenAisForm) {
   EXPECT_EQ(number("usage.total_tokens"),
             number("usage.prompt_tokens") + number("usage.completion_tokens"));
   EXPECT_LE(number("usage.completion_tokens"), 24);
+  const json::value alone = parsed(served().post(path, chat({{"seed", 7}, {"temperature", 2}})));
+  EXPECT_EQ(number("usage.prompt_tokens"), at(alone, "usage.prompt_tokens").to_number<int>());
   EXPECT_GT(number("usage.completion_tokens"), 1);
   EXPECT_THAT(got.header("x-request-id"), testing::StartsWith("req_"));
   EXPECT_EQ(got.header("content-type"), "application/json");
@@ -57,8 +59,8 @@ TEST(ApiChat, TheSameSeedGivesTheSameAnswer) {
   EXPECT_NE(text_at(one, "choices.0.message.content"), text_at(other, "choices.0.message.content"));
 }
 
-// S1 to S5, S10, T7: and the pieces together are the whole answer.
-TEST(ApiChat, S1S2S3S4S5S10StreamsWhatItWouldSayAtOnce) {
+// S1 to S5, S10, S11, T7: and the pieces together are the whole answer.
+TEST(ApiChat, S1S2S3S4S5S10S11StreamsWhatItWouldSayAtOnce) {
   const json::object asked =
       chat({{"n", 2}, {"seed", 5}, {"temperature", 1}, {"logprobs", true}, {"top_logprobs", 2}});
   const json::value whole = parsed(served().post(path, asked));
@@ -249,7 +251,7 @@ TEST(ApiChat, T3A26A27A34A35NamesWhatIsWrongWithMessages) {
   for (const Bad& bad : cases) expect_refused(bad);
 }
 
-TEST(ApiChat, T3A29A30A31A32NamesWhatIsWrongWithParameters) {
+TEST(ApiChat, T3T9A29A30A31A32NamesWhatIsWrongWithParameters) {
   const Bad cases[] = {
       {{{"temperature", "0.7"}}, "temperature", "invalid_type"},
       {{{"temperature", -0.1}}, "temperature", "out_of_range"},

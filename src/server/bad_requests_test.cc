@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/base64.h"
 #include "server/testing/served.h"
 
 namespace herd::server {
@@ -45,20 +46,6 @@ json::array shows(const std::string& url) {
   return {json::object{{"role", "user"},
                        {"content", json::array{json::object{{"type", "image_url"},
                                                             {"image_url", {{"url", url}}}}}}}};
-}
-
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t bits = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      bits = bits << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k)
-      out += i + k > bytes.size() ? '=' : digits[bits >> (18 - 6 * k) & 63];
-  }
-  return out;
 }
 
 TEST(BadRequests, A21NamesTheByteWhereJsonEnds) {

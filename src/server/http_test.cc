@@ -203,7 +203,7 @@ TEST_F(Http, AnswersBeforeTheBodyWhoMayNotEnter) {
   EXPECT_TRUE(client.closed());
 }
 
-TEST_F(Http, StreamsInChunksAndKeepsTheLineAlive) {
+TEST_F(Http, T6T7StreamsInChunksAndKeepsTheLineAlive) {
   start({.keepalive = milliseconds(60), .tick = milliseconds(20)});
   RawClient client(server_->port());
   client.send(post_of("/stream", ""));

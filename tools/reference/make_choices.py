@@ -7,7 +7,8 @@ import json
 import pathlib
 
 import torch
-import transformers
+
+from variants import load
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONTINUATIONS = [[17], [200], [3, 4, 5], [90, 91], [17, 3, 200, 66, 8]]
@@ -26,9 +27,7 @@ def main():
     cases = []
     for name in ("scout", "chunks", "topk2"):
         directory = ROOT / "tests/data/models" / name
-        text_only = transformers.AutoConfig.from_pretrained(directory).model_type == "llama4_text"
-        kind = transformers.AutoModelForCausalLM if text_only else transformers.AutoModelForImageTextToText
-        model = kind.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+        model = load(None, directory)
         for length in (1, 9, 40):
             prompt = [240] + [(7 * i + length) % 230 for i in range(length)]
             with torch.no_grad():

@@ -7,7 +7,8 @@ import json
 import pathlib
 
 import torch
-import transformers
+
+from variants import load
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -16,9 +17,7 @@ def main():
     cases = []
     for name in ("scout", "chunks", "topk2"):
         directory = ROOT / "tests/data/models" / name
-        text_only = transformers.AutoConfig.from_pretrained(directory).model_type == "llama4_text"
-        kind = transformers.AutoModelForCausalLM if text_only else transformers.AutoModelForImageTextToText
-        model = kind.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+        model = load(None, directory)
         for length in (1, 40, 150):
             prompt = [240] + [(11 * i + length) % 230 for i in range(length)]
             with torch.no_grad():

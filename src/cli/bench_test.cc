@@ -1,0 +1,67 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/testing/run_herd.h"
+
+namespace herd::cli {
+namespace {
+
+using testing::HasSubstr;
+
+double number(const json::value& row, std::string_view name) {
+  return row.at(name).to_number<double>();
+}
+
+TEST(Bench, GivesTheContractsRows) {
+  const Ran ran = run_herd({"bench", test_model("scout"), "-p", "40", "-p", "9", "-n", "6", "-b",
+                            "1", "-b", "3", "-r", "3", "-t", "1", "--json"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const json::value rows = document_of(ran);
+  ASSERT_TRUE(rows.is_array());
+  std::vector<std::string> tests;
+  for (const json::value& row : rows.as_array()) {
+    tests.push_back(
+        fmt::format("{}x{}", row.at("test").as_string().c_str(), row.at("batch").to_number<int>()));
+    EXPECT_LE(number(row, "tps_min"), number(row, "tps"));
+    EXPECT_LE(number(row, "tps"), number(row, "tps_max"));
+    EXPECT_GT(number(row, "gbps"), 0);
+    const json::value& limits = row.at("roofline");
+    const double reading = number(row, "gbps") / number(limits, "read_gbps");
+    const double computing = number(row, "gops") / number(limits, "fma_gflops");
+    EXPECT_NEAR(number(limits, "fraction"), std::max(reading, computing), 2e-3);
+    EXPECT_GT(number(limits, "int8_gops"), 0);
+  }
+  EXPECT_THAT(tests, testing::ElementsAre("pp40x1", "pp9x1", "tg6x1", "tg6x3"));
+}
+
+// Bytes and operations, against a sum by hand: a dense model of two layers reads everything once a pass.
+TEST(Bench, CountsWhatAPassReadsAndMultiplies) {
+  const std::string guard = test_model("guard");
+  const json::value shape = document_of(run_herd({"inspect", guard, "--json"}));
+  const json::value& text = shape.at("text");
+  const auto of = [&](const char* name) { return number(text, name); };
+  const double d = of("width"), h = of("heads") * of("head_size"),
+               kv = of("key_value_heads") * of("head_size");
+  const double per_layer = 2 * d * h + 2 * d * kv + 3 * d * of("dense_width");
+  const double layers = of("layers") * per_layer, head = d * of("vocabulary");
+  const Ran ran = run_herd({"bench", guard, "-p", "10", "-n", "0", "-r", "1", "--json"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const json::value row = document_of(ran).as_array().at(0);
+  const double seconds = 10 / number(row, "tps");
+  EXPECT_NEAR(number(row, "gops") * seconds * 1e9 / (2 * (10 * layers + head)), 1, 0.02);
+}
+
+TEST(Bench, NamesWhatIsWrong) {
+  const auto status = [](std::vector<std::string> more, std::string_view says) {
+    more.insert(more.begin(), {"bench", test_model("scout")});
+    const Ran ran = run_herd(more);
+    EXPECT_THAT(ran.err, HasSubstr(std::string(says)));
+    return ran.status;
+  };
+  EXPECT_EQ(status({"-p", "x"}, "-p is 'x', wanted 0 to"), 2);
+  EXPECT_EQ(status({"-b", "4000"}, "-b is '4000', wanted 0 to 1024"), 2);
+  EXPECT_EQ(status({"-p", "512", "--ctx", "64"}, "512 tokens in a context of 64"), 65);
+}
+
+}  // namespace
+}  // namespace herd::cli
