@@ -104,6 +104,7 @@ Writer::Written Writer::write(Drawn drawn) {
   if (!options_.ignore_eos &&
       std::ranges::find(options_.stop_tokens, drawn.token) != options_.stop_tokens.end()) {
     answer_.stop_token = drawn.token;
+    answer_.stop_event = written.event;
     written.belongs = false;
     end(FinishReason::stop);
     return written;

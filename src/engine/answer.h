@@ -57,6 +57,7 @@ struct Answer {
   FinishReason finish_reason = FinishReason::stop;
   std::string stop_string;                 // the stop string that ended it; else empty
   std::optional<std::int32_t> stop_token;  // the stop token that ended it
+  TokenEvent stop_event;                   // that token with what was asked about it; no text
   std::int64_t prompt_tokens = 0;
   std::int64_t reused_tokens = 0;  // of the prompt: were in the cache already
   std::string reuse_note;          // why the rest was not; a sentence without a full stop, or empty

@@ -43,6 +43,7 @@ std::int32_t next(Writer& writer, std::vector<float> logits) {
 TEST(Writer, EndsAtAStopTokenWhichDoesNotBelongToTheAnswer) {
   GenerateOptions options = greedy();
   options.stop_tokens = {byte('b')};
+  options.top_logprobs = 1;
   Writer writer(options, tokenizer(), {});
   next(writer, sure_of(byte('a')));
   EXPECT_FALSE(writer.finished());
@@ -51,6 +52,8 @@ TEST(Writer, EndsAtAStopTokenWhichDoesNotBelongToTheAnswer) {
   const Answer answer = writer.take();
   EXPECT_EQ(answer.text, "a");
   EXPECT_EQ(answer.stop_token, byte('b'));
+  EXPECT_EQ(answer.stop_event.token, byte('b'));
+  EXPECT_EQ(answer.stop_event.top.size(), 1u);
   EXPECT_EQ(answer.finish_reason, FinishReason::stop);
 }
 

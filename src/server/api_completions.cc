@@ -96,6 +96,9 @@ class Sink final : public AnswerSink {
     usage_.answers += static_cast<std::int64_t>(answer.tokens.size());
     if (index == 0) reuse_ = reuse_text(answer);
     if (shape_.no_answer) return finish_stream(index);
+    // Among the logprobs the token that ends is one of the answer's: lm-evaluation-harness counts on it.
+    if (shape_.logprobs >= 0 && answer.stop_token)
+      choice.tokens.push_back(std::move(answer.stop_event));
     if (!shape_.stream) {
       choice.text += answer.tail;
     } else if (!answer.tail.empty() || !choice.tokens.empty()) {

@@ -249,6 +249,39 @@ TEST(Completions, E1BoundsPromptsAndPicksTheBest) {
   EXPECT_EQ(ask({{"prompt", json::array{1, -1}}}).status, 400);
 }
 
+// E1: with echo the answer is one token longer than the prompt, also where that token ends it; lm-evaluation-harness
+// takes the prompt's own probabilities to be all but the last.
+TEST(Completions, E1CountTheTokenThatEndsThem) {
+  const json::value end =
+      parsed(served().post("/tokenize", {{"content", "<|eot|>"}, {"parse_special", true}}));
+  const std::string id = json::serialize(at(end, "tokens.0"));
+  json::object body{{"model", "cria"},
+                    {"prompt", "Once upon a"},
+                    {"max_tokens", 1},
+                    {"echo", true},
+                    {"logprobs", 2},
+                    {"temperature", 0},
+                    {"logit_bias", json::object{{id, 100}}}};
+  const json::value whole = parsed(served().post("/v1/completions", body));
+  EXPECT_EQ(text_at(whole, "choices.0.finish_reason"), "stop");
+  EXPECT_EQ(text_at(whole, "choices.0.text"), "Once upon a");
+  const json::array tokens = list_at(whole, "choices.0.logprobs.tokens");
+  ASSERT_EQ(std::to_string(tokens.size() - 1), text_at(whole, "usage.prompt_tokens"));
+  EXPECT_EQ(tokens.back(), "<|eot|>");
+  EXPECT_EQ(list_at(whole, "choices.0.logprobs.text_offset").back(), 11);
+  EXPECT_LT(list_at(whole, "choices.0.logprobs.token_logprobs").back().to_number<double>(), 0);
+  const json::array tops = list_at(whole, "choices.0.logprobs.top_logprobs");
+  EXPECT_EQ(tops.back().get_object().size(), 2u);
+
+  body["stream"] = true;
+  json::array streamed;
+  for (const StreamEvent& event : events_of(served().post("/v1/completions", body).body))
+    if (event.data != "[DONE]" && !at(event.value(), "choices.0.logprobs").is_null())
+      std::ranges::copy(list_at(event.value(), "choices.0.logprobs.tokens"),
+                        std::back_inserter(streamed));
+  EXPECT_EQ(streamed, tokens);
+}
+
 // A1 to A4: the order of the events, and stop_sequences at their limit.
 TEST(Messages, A1A2A3A4KeepTheOrderOfEvents) {
   json::object body{

@@ -43,6 +43,14 @@ const endless = (page) => page.route("**/v1/chat/completions", (route) => {
   route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), ignore_eos: true }) });
 });
 
+// A line that carries about 200 tokens a second, whatever the server's speed: an answer of thousands takes long enough
+// to be looked at and left.
+async function slowLine(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.emulateNetworkConditions",
+    { offline: false, latency: 0, uploadThroughput: -1, downloadThroughput: 50_000 });
+}
+
 // A server's answer of the test's own.
 const pretend = (page, text) => page.route("**/v1/chat/completions", (route) => route.fulfill({
   contentType: "text/event-stream",
@@ -54,6 +62,7 @@ const checks = {
   async "streams an answer piece by piece"({ page }) {
     await set(page, { temperature: 0, max_tokens: 400 });
     await endless(page);
+    await slowLine(page);
     await page.evaluate(() => {
       window.sizes = new Set();
       new MutationObserver(() => window.sizes.add(document.querySelector("article.assistant .body")?.textContent.length))
@@ -67,6 +76,7 @@ const checks = {
   async "stops with Esc and goes on"({ page }) {
     await set(page, { temperature: 0, max_tokens: 3000 });
     await endless(page);
+    await slowLine(page);
     await page.fill("#text", "Tell me a story.");
     await page.press("#text", "Enter");
     await page.waitForFunction(() => document.querySelector("article.assistant .body")?.textContent.length > 20);
