@@ -43,6 +43,7 @@ void write_training(const fs::path& directory, int steps) {
   ASSERT_TRUE(write_file(directory / "config.json", std::string_view(written)));
   const std::string recipe = fmt::format(
       "checkpoint_minutes = 0\nheld_out_tokens = 0\npiece_tokens = 256\nseed = 3\n"
+      "[balance]\nbias_rate = 0.01\n"
       "[[stage]]\ntokens = {}\nstep_tokens = 400\nwarmup_tokens = 1000\nrate_end = 0.1\n"
       "[[stage.source]]\ntasks = [\"story_questions\", \"shapes\"]\nitems_max = 3\n"
       "[[stage.source]]\nshare = 0.5\nworld = \"sft\"\n",
@@ -192,6 +193,26 @@ TEST(Resume, SigtermSavesAndOneTrainingWritesAtATime) {
   EXPECT_TRUE(fs::exists(checkpoints / newest(checkpoints) / "state.json"));
 }
 
+// A choice of experts that a file cannot hold is not written; at the end there is none any more (the other tests here
+// write their models).
+TEST(Resume, AModelIsWrittenWithoutItsSelectionBias) {
+  const cli::TemporaryDirectory directory;
+  write_training(directory.path(), 100'000);
+  const pid_t child = start(directory.path(), "out", 1);
+  const fs::path checkpoints = directory / "out" / "checkpoints";
+  for (int i = 0; i < 6000 && newest(checkpoints) < "step-00000003"; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ::kill(child, SIGTERM);
+  EXPECT_TRUE(ends_well(child));
+  const cli::Ran refused = cli::run_herd({"export", directory / "recipe.toml", "--training",
+                                          directory / "out", "--out", directory / "model"});
+  EXPECT_EQ(refused.status, 77);
+  EXPECT_NE(refused.err.find("the bias of the choice of experts is still up to 0.0"),
+            std::string::npos)
+      << refused.err;
+  EXPECT_FALSE(fs::exists(directory / "model" / "model.safetensors"));
+}
+
 TEST(Resume, ADamagedCheckpointIsSkippedAndNamed) {
   const cli::TemporaryDirectory directory;
   write_training(directory.path(), 4);
@@ -209,6 +230,20 @@ TEST(Resume, ADamagedCheckpointIsSkippedAndNamed) {
   const cli::Ran again = cli::run_herd(command);
   EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_NE(again.err.find("skipped " + steps[1].string()), std::string::npos) << again.err;
+
+  // A digit of the state itself: still a state, but not what was written.
+  steps.clear();
+  for (const auto& entry : fs::directory_iterator(directory / "out" / "checkpoints"))
+    steps.push_back(entry.path());
+  std::ranges::sort(steps);
+  std::string state = read_file(steps.back() / "state.json", 1 << 20).value();
+  const std::size_t at = state.find("\"skipped\":0");
+  ASSERT_NE(at, std::string::npos);
+  state[at + 10] = '1';
+  ASSERT_TRUE(write_file(steps.back() / "state.json", std::string_view(state)));
+  const cli::Ran third = cli::run_herd(command);
+  EXPECT_EQ(third.status, 0) << third.err;
+  EXPECT_NE(third.err.find("the checksum of state.json is not"), std::string::npos) << third.err;
 
   for (const fs::path& step : steps) fs::remove(step / "state.json");
   const cli::Ran none = cli::run_herd(command);

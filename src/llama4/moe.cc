@@ -14,7 +14,7 @@ MoE::MoE(const TextConfig& config, std::int64_t layer)
 
 Tensor MoE::operator()(Context& ctx, const Tensor& x_TD) const {
   const Tensor logits_TE = router_(ctx, x_TD);
-  const auto [logit_TK, expert_TK] = top_k(ctx, logits_TE, experts_per_token_);
+  const auto [logit_TK, expert_TK] = top_k(ctx, logits_TE, experts_per_token_, selection_bias_E_);
   ctx.saw("router", layer_, logits_TE);
   ctx.saw("experts", layer_, expert_TK);
   const Routes routes = group_by_expert(expert_TK, experts_.count());
@@ -25,6 +25,7 @@ Tensor MoE::operator()(Context& ctx, const Tensor& x_TD) const {
 
 void MoE::parameters(nn::ParameterVisitor& visitor) {
   nn::visit(visitor, "router", router_);
+  visitor.selection_bias(visitor.path("router"), selection_bias_E_);
   experts_.parameters(visitor);
   nn::visit(visitor, "shared_expert", shared_expert_);
 }

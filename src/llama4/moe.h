@@ -21,6 +21,7 @@ class MoE {
 
  private:
   nn::Linear router_;
+  std::vector<float> selection_bias_E_;  // empty but in training
   nn::Experts experts_;
   nn::FeedForward shared_expert_;
   std::int64_t layer_, experts_per_token_;

@@ -32,6 +32,9 @@ class ParameterVisitor {
   // What is learned beside a matrix, or beside a kind of matrix of all experts, whose name this is without ".weight".
   // Rank 0 where nothing is, which is why most visitors need not know.
   virtual void adapter(std::string_view /*name*/, Adapter& /*adapter*/) {}
+  // What a training adds to a router's scores when experts are chosen, and only then (train/selection_bias.h): [E], or
+  // empty, as in every model that answers. No parameter: files have none.
+  virtual void selection_bias(std::string_view /*name*/, std::vector<float>& /*bias_E*/) {}
 
   // Descends: names inside `visit` get "scope." in front.
   template <typename Visit>

@@ -23,20 +23,38 @@ Tensor scattered(Context& ctx, const Tensor& dy_RD, std::span<const std::int32_t
   return dx_TD;
 }
 
+// Every row of x_TE plus bias_E, for a comparison that nobody differentiates.
+Tensor plus_row(Context& ctx, const Tensor& x_TE, std::span<const float> bias_E) {
+  const Tensor y_TE = ctx.like(x_TE);
+  const auto x = x_TE.as<float>(), y = y_TE.as<float>();
+  for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] + bias_E[i % bias_E.size()];
+  return y_TE;
+}
+
 }  // namespace
 
-TopK top_k(Context& ctx, const Tensor& logits_TE, std::int64_t k) {
+TopK top_k(Context& ctx, const Tensor& logits_TE, std::int64_t k, std::span<const float> bias_E) {
   Dim T{"T"}, E{"E"};
   expect(logits_TE, {T, E});
   HERD_CHECK(k >= 1 && k <= E.size(), "top {} of {}", k, E.size());
+  HERD_CHECK(bias_E.empty() || std::ssize(bias_E) == E.size(), "a bias of {} for {} experts",
+             bias_E.size(), E.size());
   TopK out{ctx.empty({T.size(), k}), ctx.empty({T.size(), k}, DType::i32)};
-  ctx.kernels.top_k({.x = logits_TE.as<float>().data(),
+  const Tensor biased_TE = bias_E.empty() ? logits_TE : plus_row(ctx, logits_TE, bias_E);
+  ctx.kernels.top_k({.x = biased_TE.as<float>().data(),
                      .value = out.score_TK.as<float>().data(),
                      .index = out.expert_TK.as<std::int32_t>().data(),
                      .T = T.size(),
                      .E = E.size(),
                      .K = k},
                     ctx.lane);
+  if (!bias_E.empty())
+    for (std::int64_t i = 0; i < T.size() * k; ++i) {
+      const std::int64_t at =
+          i / k * E.size() + out.expert_TK.as<std::int32_t>()[static_cast<std::size_t>(i)];
+      out.score_TK.as<float>()[static_cast<std::size_t>(i)] =
+          logits_TE.as<float>()[static_cast<std::size_t>(at)];
+    }
   if (ctx.tape != nullptr)
     ctx.tape->record(
         out.score_TK, {logits_TE.data},

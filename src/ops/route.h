@@ -11,12 +11,14 @@
 namespace herd {
 
 struct TopK {
-  Tensor score_TK;   // [T, K] f32, descending
+  Tensor score_TK;   // [T, K] f32, descending where nothing biases the choice
   Tensor expert_TK;  // [T, K] i32
 };
 
 // The K largest of each row, ties to the lowest index.   logits_TE [T, E] -> [T, K]
-TopK top_k(Context& ctx, const Tensor& logits_TE, std::int64_t k);
+// With bias_E [E] those whose logit plus bias is largest, in that order; scores are the logits all the same.
+TopK top_k(Context& ctx, const Tensor& logits_TE, std::int64_t k,
+           std::span<const float> bias_E = {});
 
 // Routed rows sorted by expert; within an expert by token, so that the order never depends on the batch's neighbours.
 struct Routes {

@@ -24,12 +24,19 @@ namespace herd::train {
 struct BalanceOptions {
   double pull = 1e-2;
   double z_pull = 0.0;
+  double bias_rate = 0.0;
+  double bias_anneal = 0.4;
 
   static constexpr auto fields() {
     using O = BalanceOptions;
     return option_list(
         option("pull", &O::pull, "of the auxiliary loss, which is 1 at even loads", Range{0, 100}),
-        option("z_pull", &O::z_pull, "of the mean square of the routers' logits", Range{0, 100}));
+        option("z_pull", &O::z_pull, "of the mean square of the routers' logits", Range{0, 100}),
+        option("bias_rate", &O::bias_rate,
+               "that a step moves the bias of the choice of experts by (selection_bias.h)",
+               Range{0, 1}),
+        option("bias_anneal", &O::bias_anneal,
+               "the last part of the training, over which that bias shrinks to zero", Range{0, 1}));
   }
 };
 

@@ -8,6 +8,7 @@
 #include "llama4/config_json.h"
 #include "llama4/tensor_list.h"
 #include "tensor/float_bits.h"
+#include "train/selection_bias.h"
 
 namespace herd::train {
 namespace {
@@ -95,6 +96,7 @@ Result<void> write_weights(llama4::Model& model, DType dtype, const fs::path& pa
 Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& beside,
                           const fs::path& out) {
   HERD_CHECK(dtype == DType::f32 || dtype == DType::bf16, "export as {}", row_of(dtype).name);
+  HERD_CHECK(largest_selection_bias(model) == 0, "a router's choice is biased");
   std::error_code error;
   fs::create_directories(out, error);
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());

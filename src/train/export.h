@@ -8,7 +8,8 @@
 namespace herd::train {
 
 // Writes model.safetensors and config.json into `out`, over what may be there, and copies tokenizer, chat template,
-// preprocessing, generation settings and the card from `beside` where it has them. transformers loads the result.
+// preprocessing, generation settings and the card from `beside` where it has them. transformers loads the result. No
+// router may have a selection bias in use.
 // dtype is bf16 or f32. Fails with cannot_create or io_failed.
 Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& beside,
                           const fs::path& out);

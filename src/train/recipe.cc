@@ -105,6 +105,12 @@ Result<void> check_recipe(const Recipe& recipe) {
     return fail(Code::recipe_invalid, "optimizer.rate is {}: nothing would be learned",
                 recipe.optimizer.rate);
   for (const Stage& stage : recipe.stages) {
+    // The name is a column of curves.csv and a cell of the report.
+    constexpr std::string_view structure = ",\"|\r\n\t";
+    if (stage.name.empty() || stage.name.find_first_of(structure) != std::string::npos)
+      return fail(Code::recipe_invalid,
+                  "stage {}: a name is not empty and has no comma, quote, bar, tab or line's end",
+                  shown(stage.name));
     auto checked = check_sources(stage);
     if (!checked)
       return std::unexpected(

@@ -72,6 +72,7 @@ TEST(Recipe, RefusesWhatCannotBeDone) {
       {"[[stage]]\nepochs = 2\nworld = \"sft\"\n", "epochs are of a single file"},
       {"[[stage]]\nworld = \"sft\"\n", "tokens is missing"},
       {"colour = 3\n" + stage, "colour"},
+      {"[[stage]]\nname = \"a,b\"\ntokens = 5\nworld = \"sft\"\n", "no comma, quote, bar"},
   };
   for (const auto& [text, part] : cases) {
     const auto recipe = recipe_of(text);

@@ -49,11 +49,24 @@ std::optional<Number> whole(const json::value* value) {
   return number;
 }
 
+// Of everything else in the object.
+std::uint32_t own_checksum(json::object object) {
+  object.erase("state_checksum");
+  const std::string text = json::serialize(object);
+  return checksum_of(std::as_bytes(std::span(text)), 0);
+}
+
 json::object json_of(const TrainingState& state) {
   json::array loads;
   for (const auto& [layer, count] : state.loads)
     loads.push_back(
         json::object{{"layer", layer}, {"count", json::array(count.begin(), count.end())}});
+  json::array biases;
+  for (const auto& [layer, values] : state.selection_bias) {
+    json::array bits;
+    for (const double value : values) bits.push_back(json::value(bits_of(value)));
+    biases.push_back(json::object{{"layer", layer}, {"values", bits}});
+  }
   json::array lengths;
   for (const double length : state.lengths) lengths.push_back(json::value(bits_of(length)));
   json::object made_of;
@@ -69,22 +82,25 @@ json::object json_of(const TrainingState& state) {
           {"bad_in_a_row", state.bad_in_a_row},
           {"lengths", lengths},
           {"loads", loads},
+          {"selection_bias", biases},
           {"made_of", made_of}};
 }
 
-// The first snapshots had none.
-Result<std::map<std::int64_t, std::vector<std::int64_t>>> loads_in(const json::value* loads) {
-  std::map<std::int64_t, std::vector<std::int64_t>> out;
-  if (loads == nullptr || !loads->is_array()) return out;
-  for (const json::value& load : loads->as_array()) {
-    const auto layer = whole<std::int64_t>(find(load, "layer"));
-    const json::value* count = find(load, "count");
-    if (!layer || count == nullptr || !count->is_array())
+// Rows of numbers by layer: [{"layer": 1, KEY: [...]}, ...]. The first snapshots had none.
+template <typename Number>
+Result<std::map<std::int64_t, std::vector<Number>>> by_layer(const json::value* rows,
+                                                             std::string_view key) {
+  std::map<std::int64_t, std::vector<Number>> out;
+  if (rows == nullptr || !rows->is_array()) return out;
+  for (const json::value& row : rows->as_array()) {
+    const auto layer = whole<std::int64_t>(find(row, "layer"));
+    const json::value* numbers = find(row, key);
+    if (!layer || numbers == nullptr || !numbers->is_array())
       return fail(Code::bad_header, "not the state of a training");
-    for (const json::value& each : count->as_array()) {
-      const auto tokens = whole<std::int64_t>(&each);
-      if (!tokens) return fail(Code::bad_header, "not the state of a training");
-      out[*layer].push_back(*tokens);
+    for (const json::value& each : numbers->as_array()) {
+      const auto number = whole<Number>(&each);
+      if (!number) return fail(Code::bad_header, "not the state of a training");
+      out[*layer].push_back(*number);
     }
   }
   return out;
@@ -113,7 +129,11 @@ Result<TrainingState> state_of(const json::value& value) {
   }
   state.seconds = std::bit_cast<double>(seconds);
   read("bad_in_a_row", state.bad_in_a_row);  // the first snapshots had none
-  HERD_TRY(state.loads, loads_in(find(value, "loads")));
+  HERD_TRY(state.loads, by_layer<std::int64_t>(find(value, "loads"), "count"));
+  HERD_TRY(const auto biases, by_layer<std::uint64_t>(find(value, "selection_bias"), "values"));
+  for (const auto& [layer, bits] : biases)
+    for (const std::uint64_t each : bits)
+      state.selection_bias[layer].push_back(std::bit_cast<double>(each));
   for (const auto& [thing, sum] : made_of->as_object())
     if (sum.is_string()) state.made_of.emplace(thing, sum.as_string());
   return state;
@@ -135,6 +155,9 @@ Result<TrainingState> read_snapshot(const fs::path& path, const Parameters& para
   HERD_TRY(const std::string text, read_file(path / "state.json", state_bytes_max));
   HERD_TRY(const json::value value, parse_json(text));
   HERD_TRY(TrainingState state, state_of(value));
+  const json::value* own = find(value, "state_checksum");  // the first snapshots had none
+  if (own != nullptr && whole<std::uint32_t>(own) != own_checksum(value.as_object()))
+    return fail(Code::bad_header, "the checksum of state.json is not what was written");
   HERD_TRY(const auto file, checkpoint::Safetensors::open(path / "rows.safetensors"));
   std::uint32_t checksum = 0;
   for (const Row& row : rows_of(parameters)) {
@@ -202,6 +225,7 @@ Result<void> save_snapshot(const fs::path& out, const Parameters& parameters,
   HERD_TRY_VOID(file.finish());
   json::object object = json_of(state);
   object["checksum"] = checksum;
+  object["state_checksum"] = own_checksum(object);
   HERD_TRY_VOID(write_file(beside / "state.json", std::string_view(json::serialize(object))));
   // A step that is saved again: the earlier snapshot goes only when the new one is in its place.
   const fs::path earlier = target.string() + ".old";

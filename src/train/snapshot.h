@@ -2,7 +2,7 @@
 // there and renamed when whole; the two newest are kept, and the newest that passes its checks is taken.
 //
 //   OUT/checkpoints/step-00000120/rows.safetensors   weights, first and second moments, [numbers] f32 each
-//                                 state.json         the rest, and the checksum of the rows
+//                                 state.json         the rest, and the checksums of the rows and of itself
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ struct TrainingState {
   std::int64_t bad_in_a_row = 0;   // the latest of them
   std::deque<double> lengths;      // of the latest gradients, for telling what is too long
   std::map<std::int64_t, std::vector<std::int64_t>> loads =
-      {};                                           // of the last step: Balance::counts()
+      {};  // of the last step: Balance::counts()
+  std::map<std::int64_t, std::vector<double>> selection_bias = {};  // SelectionBias::values()
   std::map<std::string, std::string> made_of = {};  // checksums of recipe, configuration, tokenizer
 };
 

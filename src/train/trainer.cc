@@ -86,6 +86,7 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
     state_ = std::move(found->state);
     optimizer_.set_steps(state_.updates);
     learner_->balance().set_counts(state_.loads);
+    selection_bias_->set_values(state_.selection_bias);
     for (const std::string& reason : found->skipped) notes.push_back("skipped " + reason);
     notes.push_back(fmt::format("goes on from step {} ({})", state_.step, found->path.string()));
     return {};
@@ -104,18 +105,35 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
 
 Result<void> Trainer::make_learner(const llama4::Config& config, ThreadPool& pool) {
   const LearnerOptions options{.balance = recipe_.balance, .recompute = recipe_.training.recompute};
-  if (!recipe_.adapter) {
+  if (recipe_.adapter) {
+    HERD_TRY(auto base, llama4::load(recipe_.directory / recipe_.training.start));
+    HERD_TRY_VOID(llama4::shape_adapters(base->model(), *recipe_.adapter));
+    learner_ = std::make_unique<Learner>(std::move(base), pool, options);
+  } else {
     learner_ = std::make_unique<Learner>(config, pool, options);
-    return {};
   }
-  HERD_TRY(auto base, llama4::load(recipe_.directory / recipe_.training.start));
-  HERD_TRY_VOID(llama4::shape_adapters(base->model(), *recipe_.adapter));
-  learner_ = std::make_unique<Learner>(std::move(base), pool, options);
+  selection_bias_.emplace(SelectionBiasOptions{.rate = recipe_.balance.bias_rate,
+                                               .anneal = recipe_.balance.bias_anneal},
+                          learner_->model());
   return {};
+}
+
+double Trainer::done() const {
+  const auto stages = static_cast<std::int64_t>(recipe_.stages.size());
+  if (state_.stage >= stages) return 1;
+  return std::min(1.0, static_cast<double>(state_.tokens) / recipe_.tokens());
 }
 
 Result<void> Trainer::write(DType dtype, const fs::path& out) {
   llama4::Model& model = learner_->model();
+  selection_bias_->apply(done());
+  if (const double left = selection_bias_->largest(); left > 0)
+    return fail_with_hint(
+        Code::refused,
+        fmt::format("the bias of the choice of experts is still up to {:.4f}: no other program "
+                    "would choose as this model does, {:.0f} % through its training",
+                    left, 100 * done()),
+        "train to the end, where it is zero");
   if (recipe_.adapter)
     return llama4::save_adapters(model, *recipe_.adapter, recipe_.training.start, out);
   return export_model(model, dtype, model_directory(), out);
@@ -170,6 +188,7 @@ Result<StepReport> Trainer::one_step(const Stage& stage, const Source& source) {
                                   .piece_tokens = recipe_.training.piece_tokens,
                                   .length_max = stage.length_max}));
   learner_->balance().begin_step();
+  selection_bias_->apply(done());
   LossSum sum;
   for (const std::vector<Example>& piece : step.pieces) {
     std::int64_t tokens = 0;
@@ -211,6 +230,8 @@ Result<StepReport> Trainer::one_step(const Stage& stage, const Source& source) {
     report.loads[layer] = load.count;
   }
   state_.loads = report.loads;
+  selection_bias_->learn(report.loads);
+  state_.selection_bias = selection_bias_->values();
   report.seconds = now() - begin;
   state_.seconds += report.seconds;
   return report;

@@ -11,6 +11,7 @@
 #include "train/learner.h"
 #include "train/packing.h"
 #include "train/recipe.h"
+#include "train/selection_bias.h"
 #include "train/snapshot.h"
 
 namespace herd::train {
@@ -57,7 +58,10 @@ class Trainer {
   [[nodiscard]] const Learner& learner() const { return *learner_; }
   [[nodiscard]] const engine::Bundle& bundle() const { return *bundle_; }
   [[nodiscard]] fs::path model_directory() const;
-  // Writes what was learned: a model in `dtype`, or its adapters. Fails with cannot_create or io_failed.
+  // How much of the recipe's tokens is learned: 0 to 1.
+  [[nodiscard]] double done() const;
+  // Writes what was learned: a model in `dtype`, or its adapters. Fails with refused while a bias of the choice of
+  // experts is in use (selection_bias.h), which no released model has; with cannot_create or io_failed.
   Result<void> write(DType dtype, const fs::path& out);
 
  private:
@@ -76,6 +80,7 @@ class Trainer {
   TrainingState state_;
   std::unique_ptr<engine::Bundle> bundle_;
   std::unique_ptr<Learner> learner_;
+  std::optional<SelectionBias> selection_bias_;
 };
 
 }  // namespace herd::train
