@@ -24,10 +24,10 @@ engine::Prompt prompt_for(const llama4::Config& config) {
     prompt.tokens.push_back(static_cast<std::int32_t>(uniform(1, i) * 200));
   if (!config.vision) return prompt;
   const std::int64_t side = config.vision->image_size;
-  engine::Picture picture{.tiles = 1, .side = side, .pixels = {}};
+  std::vector<float> pixels;
   for (std::int64_t i = 0; i < 3 * side * side; ++i)
-    picture.pixels.push_back(static_cast<float>(2 * uniform(2, static_cast<std::uint64_t>(i)) - 1));
-  prompt.pictures.push_back(std::move(picture));
+    pixels.push_back(static_cast<float>(2 * uniform(2, static_cast<std::uint64_t>(i)) - 1));
+  prompt.pictures.push_back({.tiles = 1, .side = side, .pixels = std::move(pixels)});
   for (std::int64_t i = 0; i < config.vision->tokens_per_tile(); ++i) {
     prompt.patches.push_back(static_cast<std::int64_t>(prompt.tokens.size()));
     prompt.tokens.push_back(config.image_token);

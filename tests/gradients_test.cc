@@ -76,7 +76,7 @@ class Training {
       if (const std::string pixels = fmt::format("case{}.pixels", i); cases.has(pixels)) {
         const std::int64_t side = config.vision->image_size;
         engine::Picture picture{.side = side, .pixels = cases.get<float>(pixels)};
-        picture.tiles = static_cast<std::int64_t>(picture.pixels.size()) / (3 * side * side);
+        picture.tiles = static_cast<std::int64_t>(picture.pixels.all().size()) / (3 * side * side);
         example.prompt.pictures.push_back(std::move(picture));
       }
       kept_.push_back(std::make_unique<train::Example>(std::move(example)));

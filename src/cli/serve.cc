@@ -224,12 +224,17 @@ Result<int> serve(Arguments arguments) {
   HERD_TRY(const Opened opened, open_model(model));
   HERD_TRY(const engine::Bundle bundle,
            engine::Bundle::open(opened.directory, opened.loaded->config()));
-  const std::string fingerprint =
-      server::fingerprint(opened.directory, HERD_VERSION HERD_COMPILER, "cpu");
+  const std::vector<fs::path> parts{
+      opened.directory, model.adapter.value_or(""),
+      model.mmproj.empty() || model.mmproj == "none" ? fs::path() : fs::path(model.mmproj)};
+  const std::string build =
+      fmt::format("{} mmproj {} keys and values {}", HERD_VERSION HERD_COMPILER,
+                  model.mmproj == "none" ? 0 : 1, row_of(opened.kv_dtype).name);
+  const std::string fingerprint = server::fingerprint(parts, build, "cpu");
   const engine::PrefixStoreOptions store{
       .directory = options.prefix_dir,
       .bytes_max = static_cast<std::uint64_t>(options.prefix_disk_gib) << 30,
-      .identity = fingerprint};
+      .identity = server::disk_identity(parts, build, "cpu")};
   HERD_TRY(const std::unique_ptr<engine::Engine> engine,
            engine::Engine::create(opened.loaded->model(), bundle.tokenizer, *opened.pool,
                                   engine_options(options, opened.context), opened.kv_dtype,
@@ -237,6 +242,8 @@ Result<int> serve(Arguments arguments) {
   const bool is_file = fs::is_regular_file(opened.directory);
   const fs::path whole = fs::absolute(opened.directory / "x").parent_path().lexically_normal();
   const std::string directory_name = (is_file ? whole.stem() : whole.filename()).string();
+  std::vector<std::string> hosts = options.allow_host;
+  if (is_loopback(options.host)) hosts.push_back(options.host);  // 127.0.0.2 is itself, too
   server::Service service(
       bundle, *engine, keys.get(),
       {.model_id = options.name.empty() ? directory_name : options.name,
@@ -245,7 +252,7 @@ Result<int> serve(Arguments arguments) {
        .version = HERD_VERSION,
        .accept_unknown = options.accept_unknown,
        .loopback = is_loopback(options.host),
-       .hosts = options.allow_host,
+       .hosts = std::move(hosts),
        // One worker at least stays free of what other hosts do.
        .pictures = {.hosts = options.allow_media_host,
                     .at_once =

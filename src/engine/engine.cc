@@ -2,8 +2,11 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <utility>
 
+#include "base/check.h"
+#include "base/memory.h"
 #include "base/worker.h"
 #include "engine/stepper.h"
 
@@ -37,24 +40,51 @@ class Engine::Loop {
     worker_.reset();
   }
 
-  // The listener is shared, see engine.h.
-  Result<std::uint64_t> submit(Request request, std::shared_ptr<Listener> listener) {
-    HERD_TRY(std::vector<std::uint64_t> hashes, stepper_->check(request));
+  // The listeners are shared, see engine.h.
+  Result<std::vector<std::uint64_t>> submit(std::vector<Request> requests,
+                                            std::vector<std::shared_ptr<Listener>> listeners) {
+    const auto count = std::ssize(requests);
+    HERD_CHECK(count == std::ssize(listeners), "{} requests, {} listeners", count,
+               listeners.size());
+    std::vector<std::vector<std::uint64_t>> hashes;
+    Stepper::KnownHashes known;  // answers to one prompt share its pictures
+    for (const Request& request : requests) {
+      HERD_TRY(std::vector<std::uint64_t> each, stepper_->check(request, known));
+      hashes.push_back(std::move(each));
+    }
+    std::uint64_t pixel_bytes = 0;
+    std::set<const void*> seen;
+    for (const Request& request : requests)
+      for (const Picture& picture : request.prompt.pictures)
+        if (seen.insert(picture.pixels.identity()).second)
+          pixel_bytes += picture.pixels.all().size_bytes();
     const std::lock_guard lock(mutex_);
     if (draining_ || ending_) return fail(Code::shutting_down, "no new requests are taken");
-    if (present_ >= options_.queue + options_.sequences) {
-      ++refused_;
+    if (present_ + count > options_.queue + options_.sequences) {
+      refused_ += static_cast<std::uint64_t>(count);
       return fail_with_hint(Code::queue_full,
                             fmt::format("{} requests are being answered and {} wait already",
                                         options_.sequences, options_.queue),
                             fmt::format("try again in {:.0f} s", state_.retry_after_s));
     }
-    ++present_;
-    const std::uint64_t id = ++last_id_;
-    arrivals_.push_back(
-        {id, std::move(request), std::move(hashes), std::move(listener), Clock::now()});
+    const auto pixels_max = static_cast<std::uint64_t>(options_.pictures_mib) << 20;
+    if (pixel_bytes > 0 && pixel_bytes_ > 0 && pixel_bytes_ + pixel_bytes > pixels_max) {
+      refused_ += static_cast<std::uint64_t>(count);
+      return fail_with_hint(Code::queue_full,
+                            fmt::format("the pictures of waiting requests take {} already",
+                                        human_bytes(pixel_bytes_)),
+                            fmt::format("try again in {:.0f} s", state_.retry_after_s));
+    }
+    pixel_bytes_ += pixel_bytes;
+    present_ += count;
+    std::vector<std::uint64_t> ids;
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      ids.push_back(++last_id_);
+      arrivals_.push_back({last_id_, std::move(requests[i]), std::move(hashes[i]),
+                           std::move(listeners[i]), Clock::now()});
+    }
     wake_.notify_all();
-    return id;
+    return ids;
   }
 
   void cancel(std::uint64_t id) {
@@ -131,7 +161,14 @@ class Engine::Loop {
 
   void publish() {
     EngineState state = stepper_->state();
+    std::set<const void*> seen;
+    std::uint64_t pixel_bytes = stepper_->pixel_bytes(seen);
     const std::lock_guard lock(mutex_);
+    for (const Arrived& arrived : arrivals_)
+      for (const Picture& picture : arrived.request.prompt.pictures)
+        if (seen.insert(picture.pixels.identity()).second)
+          pixel_bytes += picture.pixels.all().size_bytes();
+    pixel_bytes_ = pixel_bytes;
     state.heartbeat = Clock::now();
     state_ = state;
     present_ = stepper_->present() + std::ssize(arrivals_);
@@ -145,7 +182,8 @@ class Engine::Loop {
   std::vector<Arrived> arrivals_;
   std::vector<std::uint64_t> cancels_;
   EngineState state_;
-  std::int64_t present_ = 0;  // requests that have not ended
+  std::int64_t present_ = 0;       // requests that have not ended
+  std::uint64_t pixel_bytes_ = 0;  // of their pictures
   std::uint64_t last_id_ = 0, refused_ = 0;
   bool draining_ = false, ending_ = false, asleep_ = false;
   std::optional<Worker> worker_;  // last: it uses all of the above
@@ -164,8 +202,18 @@ Engine::Engine(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
 Engine::~Engine() = default;
 
 Result<std::uint64_t> Engine::submit(Request request, std::shared_ptr<Listener> listener) {
-  // The listener is shared, see engine.h.
-  return loop_->submit(std::move(request), std::move(listener));
+  std::vector<Request> requests;
+  requests.push_back(std::move(request));
+  std::vector<std::shared_ptr<Listener>> listeners{std::move(listener)};  // shared, see engine.h
+  HERD_TRY(const std::vector<std::uint64_t> ids,
+           loop_->submit(std::move(requests), std::move(listeners)));
+  return ids.front();
+}
+
+// The listeners are shared, see engine.h.
+Result<std::vector<std::uint64_t>> Engine::submit(
+    std::vector<Request> requests, std::vector<std::shared_ptr<Listener>> listeners) {
+  return loop_->submit(std::move(requests), std::move(listeners));
 }
 
 void Engine::cancel(std::uint64_t id) { loop_->cancel(id); }

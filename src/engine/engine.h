@@ -31,6 +31,7 @@ struct EngineOptions {
   std::int64_t queue = 256;
   std::int64_t kv_tokens = 0;
   std::int64_t draft_tokens = 4;
+  std::int64_t pictures_mib = 1024;
   std::int64_t picture_cache_mib = 256;
   bool prefix_cache = true;
 
@@ -50,6 +51,9 @@ struct EngineOptions {
         option("draft_tokens", &O::draft_tokens,
                "tokens guessed from what repeats and checked in one pass; 0 for none",
                Range{0, 64}),
+        option("pictures_mib", &O::pictures_mib,
+               "memory for the pictures of requests that run or wait; one request may have more",
+               Range{0, 1 << 20}),
         option("picture_cache_mib", &O::picture_cache_mib,
                "memory for what pictures seen before became", Range{0, 1 << 20}),
         option("prefix_cache", &O::prefix_cache,
@@ -134,6 +138,10 @@ class Engine {
   // context_length_exceeded, out_of_range, conversation_invalid. From any thread.
   // `listener` is shared between the caller's connection and the engine, whichever ends first.
   Result<std::uint64_t> submit(Request request, std::shared_ptr<Listener> listener);
+
+  // The same for several that belong together: all of them are taken, or none. Numbers in their order.
+  Result<std::vector<std::uint64_t>> submit(std::vector<Request> requests,
+                                            std::vector<std::shared_ptr<Listener>> listeners);
 
   // Ends it within one step, wherever it stands: its listener hears an answer that was cancelled. A number that is not
   // known, or not any more, is no error. From any thread.

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "base/file.h"
 #include "engine/bundle.h"
@@ -258,6 +259,119 @@ TEST_F(EngineOnCria, GivesLogprobsOfThePromptBeforeTheAnswer) {
       EXPECT_GE(listener->events[i].top[0].logprob, listener->events[i].top[1].logprob);
     }
   }
+}
+
+// Several that belong together are taken all, or none of them.
+TEST_F(EngineOnCria, TakesAllOfAGroupOrNone) {
+  auto running = engine({.context = 512, .sequences = 1, .queue = 2});
+  const auto group = [&](std::size_t count) {
+    std::vector<Request> requests;
+    std::vector<std::shared_ptr<Listener>> listeners;  // shared with the engine
+    for (std::size_t i = 0; i < count; ++i) {
+      requests.push_back(request("Once upon a time", 4));
+      listeners.push_back(std::make_shared<Collector>());
+    }
+    return running->submit(std::move(requests), std::move(listeners));
+  };
+  const auto refused = group(4);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::queue_full);
+  EXPECT_EQ(running->state().submitted, 0u);
+  EXPECT_EQ(running->state().refused, 4u);
+  const auto taken = group(3);
+  ASSERT_TRUE(taken.has_value());
+  EXPECT_EQ(*taken, (std::vector<std::uint64_t>{1, 2, 3}));
+  EXPECT_TRUE(running->drain(std::chrono::seconds(20)));
+}
+
+// Pictures of requests that wait take memory, which is bounded; answers to one prompt share theirs.
+TEST_F(EngineOnCria, BoundsTheMemoryOfPicturesThatWait) {
+  const auto& vision = *bundle->config.vision;
+  const auto with_picture = [&] {
+    Request asked = request("What is this?", 2);
+    const auto numbers = static_cast<std::size_t>(3 * vision.image_size * vision.image_size);
+    asked.prompt.pictures.push_back(
+        {.tiles = 1, .side = vision.image_size, .pixels = std::vector<float>(numbers, 0.5f)});
+    for (std::int64_t i = 0; i < vision.tokens_per_tile(); ++i) {
+      asked.prompt.patches.push_back(std::ssize(asked.prompt.tokens));
+      asked.prompt.tokens.push_back(bundle->config.image_token);
+    }
+    asked.prompt.tokens.push_back(5);
+    return asked;
+  };
+  auto running = engine({.context = 512, .sequences = 1, .queue = 20, .pictures_mib = 0});
+  const auto submit = [&](std::vector<Request> requests) {
+    std::vector<std::shared_ptr<Listener>> listeners;  // shared with the engine
+    for (std::size_t i = 0; i < requests.size(); ++i)
+      listeners.push_back(std::make_shared<Collector>());
+    return running->submit(std::move(requests), std::move(listeners));
+  };
+  // One alone may have what it wants, and so may copies of it.
+  const Request one = with_picture();
+  ASSERT_TRUE(submit({one, one, one}).has_value());
+  const auto other = submit({with_picture()});
+  if (running->state().running + running->state().waiting > 0) {
+    ASSERT_FALSE(other.has_value());
+    EXPECT_EQ(other.error().code, Code::queue_full);
+    EXPECT_NE(other.error().message.find("the pictures of waiting requests take"),
+              std::string::npos);
+  }
+  EXPECT_TRUE(submit({request("Hello", 1)}).has_value());
+  EXPECT_TRUE(running->drain(std::chrono::seconds(30)));
+}
+
+// A picture that came out of the prefix cache and is gone from it after a preemption is looked at again.
+TEST_F(EngineOnCria, LooksAgainAtAPictureWhosePrefixIsGone) {
+  const auto& vision = *bundle->config.vision;
+  const auto numbers = static_cast<std::size_t>(3 * vision.image_size * vision.image_size);
+  const Pixels pixels = std::vector<float>(numbers, 0.25f);
+  const auto asked = [&](std::int64_t words, std::int64_t tokens, const char* tenant) {
+    Request out = request("", tokens);
+    out.prompt.tokens.clear();
+    for (std::int64_t i = 0; i < 100; ++i)
+      out.prompt.tokens.push_back(static_cast<std::int32_t>(10 + i));
+    out.prompt.pictures.push_back({.tiles = 1, .side = vision.image_size, .pixels = pixels});
+    for (std::int64_t i = 0; i < vision.tokens_per_tile(); ++i) {
+      out.prompt.patches.push_back(std::ssize(out.prompt.tokens));
+      out.prompt.tokens.push_back(bundle->config.image_token);
+    }
+    for (std::int64_t i = 0; i < words; ++i)
+      out.prompt.tokens.push_back(static_cast<std::int32_t>(10 + i % 50));
+    out.tenant = tenant;
+    out.options.ignore_eos = true;
+    return out;
+  };
+  const auto plain = [&](std::int64_t words, std::int64_t tokens, const char* tenant) {
+    Request out = asked(0, tokens, tenant);
+    out.prompt = {};
+    for (std::int64_t i = 0; i < words; ++i)
+      out.prompt.tokens.push_back(static_cast<std::int32_t>(900 + i % 90));
+    return out;
+  };
+  const auto answer_of = [&](Engine& running, Request one) {
+    const auto listener = std::make_shared<Collector>();  // shared with the engine
+    EXPECT_TRUE(running.submit(std::move(one), listener).has_value());
+    return listener->wait().value();
+  };
+  auto quiet = engine({.context = 512});
+  const Answer wanted = answer_of(*quiet, asked(30, 120, "a"));
+  std::uint64_t preemptions = 0;
+  for (const std::int64_t words : {250, 300, 350, 390}) {
+    auto running = engine({.context = 512, .sequences = 2, .kv_tokens = 512, .draft_tokens = 0});
+    answer_of(*running, asked(30, 2, "a"));
+    const auto long_one = std::make_shared<Collector>(), again = std::make_shared<Collector>(),
+               other = std::make_shared<Collector>();  // shared with the engine
+    ASSERT_TRUE(running->submit(plain(20, 60, "a"), long_one).has_value());
+    ASSERT_TRUE(running->submit(asked(30, 120, "a"), again).has_value());
+    for (int i = 0; i < 5000 && running->state().running < 2; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ASSERT_TRUE(running->submit(plain(words, 20, "b"), other).has_value());
+    EXPECT_EQ(again->wait().value().tokens, wanted.tokens) << words;
+    long_one->wait().value();
+    other->wait().value();
+    preemptions += running->state().preemptions;
+  }
+  EXPECT_GT(preemptions, 0u);
 }
 
 // Tokens that a grammar forces go through with the token in front of them, whether or not guesses are wanted.

@@ -37,6 +37,7 @@ enum class Fault : std::uint8_t {
   prefill_before_decode,
   first_come_first_served,
   never_ages,
+  preempted_stays_ready,
   count,
 };
 
@@ -72,6 +73,7 @@ inline constexpr std::array fault_table{
     FaultRow{Fault::prefill_before_decode, "prefill_before_decode"},
     FaultRow{Fault::first_come_first_served, "first_come_first_served"},
     FaultRow{Fault::never_ages, "never_ages"},
+    FaultRow{Fault::preempted_stays_ready, "preempted_stays_ready"},
 };
 
 static_assert(

@@ -61,6 +61,15 @@ Result<HashKey> secret_in(const fs::path& directory) {
   return *secret;
 }
 
+// Half a file that somebody wrote and did not live to name (base/file.cc); other servers may be writing just now.
+bool is_left_over(const fs::path& path) {
+  constexpr std::chrono::hours old{1};
+  std::error_code error;
+  const auto time = fs::last_write_time(path, error);
+  return path.stem().extension() == ".kv" && !error &&
+         fs::file_time_type::clock::now() - time > old;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PrefixStore>> PrefixStore::open(const PrefixStoreOptions& options,
@@ -100,6 +109,7 @@ void PrefixStore::scan() {
   for (fs::recursive_directory_iterator entry(options_.directory, error), end;
        !error && entry != end; entry.increment(error)) {
     const fs::path& path = entry->path();
+    if (is_left_over(path)) fs::remove(path, error);
     const auto name = path.extension() == ".kv" ? name_from(path.stem().string()) : std::nullopt;
     std::error_code unknown;
     const auto size = fs::file_size(path, unknown);

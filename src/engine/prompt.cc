@@ -35,7 +35,7 @@ Result<void> check_prompt(const Prompt& prompt, const llama4::Config& config,
 }
 
 std::uint64_t hash_of(const HashKey& key, const Picture& picture) {
-  const std::uint64_t pixels = keyed_hash(key, std::span<const float>(picture.pixels));
+  const std::uint64_t pixels = keyed_hash(key, picture.pixels.all());
   const std::array<std::uint64_t, 3> all{static_cast<std::uint64_t>(picture.tiles),
                                          static_cast<std::uint64_t>(picture.side), pixels};
   return keyed_hash(key, std::span<const std::uint64_t>(all));

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/keyed_hash.h"
@@ -11,11 +13,30 @@
 
 namespace herd::engine {
 
+// Numbers of a picture, which copies share: the requests for several answers hold them once.
+class Pixels {
+ public:
+  Pixels() = default;
+  Pixels(
+      std::vector<float> numbers)  // NOLINT(google-explicit-constructor): they are the same thing
+      : numbers_(std::make_shared<const std::vector<float>>(std::move(numbers))) {}
+
+  [[nodiscard]] std::span<const float> all() const {
+    return numbers_ ? std::span<const float>(*numbers_) : std::span<const float>();
+  }
+  [[nodiscard]] const float* data() const { return all().data(); }
+  // Equal for copies and for nothing else.
+  [[nodiscard]] const void* identity() const { return numbers_.get(); }
+
+ private:
+  std::shared_ptr<const std::vector<float>> numbers_;  // shared by copies
+};
+
 // A picture cut into tiles and normalised, as the vision encoder wants it.
 struct Picture {
   std::int64_t tiles = 0;
-  std::int64_t side = 0;      // of a tile, pixels
-  std::vector<float> pixels;  // [tiles, 3, side, side]
+  std::int64_t side = 0;  // of a tile, pixels
+  Pixels pixels;          // [tiles, 3, side, side]
 };
 
 struct Prompt {

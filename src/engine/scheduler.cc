@@ -54,6 +54,7 @@ bool Scheduler::submit(Arrival arrival, std::int64_t now_ms) {
   sequence->prompt = static_cast<std::int64_t>(arrival.keys.size());
   sequence->keys = std::exchange(arrival.keys, {});
   sequence->arrival = std::move(arrival);
+  sequence->first_ready = sequence->arrival.ready;
   sequence->order = ++last_order_;
   sequence->arrived_ms = now_ms;
   const auto known = tenants_.find(sequence->arrival.tenant);
@@ -284,6 +285,9 @@ void Scheduler::preempt(Sequence& victim, bool for_pages) {
   --tenant.running;
   ++tenant.waiting;
   ++victim.preemptions;
+  // What it took over from the cache may be gone when it comes back, and whoever looks at pictures looks at those that
+  // run: until then it goes no further than at first.
+  if (!faults_.has(Fault::preempted_stays_ready)) victim.arrival.ready = victim.first_ready;
   if (!faults_.has(Fault::preempted_is_lost)) waiting_.push_back(&victim);
   if (!faults_.has(Fault::preempted_keeps_its_place)) victim.holding.reset();
 }

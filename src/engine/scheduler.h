@@ -93,7 +93,9 @@ class Scheduler {
   struct Sequence {
     Arrival arrival;
     std::int64_t prompt = 0;  // keys of it
-    std::int64_t order = 0;   // of arrival
+    std::int64_t first_ready =
+        0;                   // what `ready` was at first: nothing behind it has been looked at
+    std::int64_t order = 0;  // of arrival
     std::int64_t arrived_ms = 0;
     std::vector<std::uint64_t> keys;  // of the prompt and of the answer so far
     std::optional<Holding> holding;   // while it runs

@@ -9,6 +9,7 @@ Speculator::Speculator(std::span<const std::int32_t> prompt,
                        std::span<const std::int32_t> prediction, std::int64_t longest)
     : follows_(!prediction.empty()), longest_(longest) {
   if (longest == 0) return;
+  if (prompt.size() > prompt_tokens_max) prompt = prompt.last(prompt_tokens_max);
   for (const std::int32_t token : prompt) history_.push(token, true);
   for (const std::int32_t token : prediction) prediction_.push(token, false);
   if (follows_) length_ = longest;

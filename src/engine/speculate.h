@@ -28,6 +28,8 @@ class Speculator {
   [[nodiscard]] bool from_prediction() const { return from_prediction_; }
 
  private:
+  // Of a prompt the end is read: reading takes the engine's time, a tenth of a millisecond for a thousand tokens.
+  static constexpr std::size_t prompt_tokens_max = 32'768;
   static constexpr std::size_t longest_gram = 3, shortest_gram = 2;
   // Where each run of tokens last ended, in one text.
   struct Text {

@@ -22,7 +22,8 @@ double ms_between(Clock::time_point from, Clock::time_point to) {
 
 Stepper::~Stepper() = default;
 
-Result<std::vector<std::uint64_t>> Stepper::check(const Request& request) const {
+Result<std::vector<std::uint64_t>> Stepper::check(const Request& request,
+                                                  KnownHashes& known) const {
   HERD_TRY_VOID(check_prompt(request.prompt, model_->config(), options_.context));
   if (request.pooling != Pooling::none &&
       (request.options.max_tokens != 0 || request.prompt_logprobs))
@@ -39,8 +40,11 @@ Result<std::vector<std::uint64_t>> Stepper::check(const Request& request) const 
       return fail(Code::out_of_range, "prediction: token {} is not in the vocabulary of {}", token,
                   vocabulary);
   std::vector<std::uint64_t> hashes;
-  for (const Picture& picture : request.prompt.pictures)
-    hashes.push_back(hash_of(hash_key_, picture));
+  for (const Picture& picture : request.prompt.pictures) {
+    const auto [at, fresh] = known.try_emplace(picture.pixels.identity(), 0);
+    if (fresh) at->second = hash_of(hash_key_, picture);
+    hashes.push_back(at->second);
+  }
   return hashes;
 }
 
@@ -156,8 +160,12 @@ void Stepper::propose() {
     std::span<const std::int32_t> guesses = job.writer.forced();
     job.guesses_forced = !guesses.empty();
     if (!job.guesses_forced) {
-      if (!wanted) continue;
-      guesses = job.speculator.guess();
+      if (!wanted || job.drafts_max == 0) continue;
+      if (!job.speculator) {
+        job.speculator.emplace(job.request.prompt.tokens, job.request.prediction, job.drafts_max);
+        for (const std::int32_t token : job.writer.answer().tokens) job.speculator->push(token);
+      }
+      guesses = job.speculator->guess();
       guesses = guesses.first(job.writer.fitting(guesses));
     }
     // After the last token that is wanted none needs to be right.
@@ -284,7 +292,7 @@ void Stepper::write(Step& step, const Tensor& logits) const {
     step.drawn.push_back(key_of(token));
     if (written.belongs) {
       step.events.push_back(std::move(written.event));
-      job.speculator.push(token);
+      if (job.speculator) job.speculator->push(token);
     }
     if (job.writer.finished()) return;
     if (piece.begin + piece.rows - piece.drafts + i >= options_.context)
@@ -321,10 +329,10 @@ void Stepper::deliver(Step& step) {
     job.last_token = now;
   }
   if (step.checked > 0) {
-    job.speculator.learn(step.checked, step.right);
+    job.speculator->learn(step.checked, step.right);
     job.drafted += piece.drafts;
     job.accepted += step.right;
-    if (job.speculator.from_prediction()) {
+    if (job.speculator->from_prediction()) {
       job.predicted_right += step.right;
       job.predicted_wrong += piece.drafts - step.right;
     }

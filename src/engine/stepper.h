@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -46,9 +47,15 @@ class Stepper {
   // Before the first request. Fails as PrefixStore::open.
   Result<void> keep_on_disk(const PrefixStoreOptions& options);
 
-  // What submit() can say at once, and the hashes of the request's pictures, which take their time. Reads constant
-  // parts only, so any thread may ask.
-  [[nodiscard]] Result<std::vector<std::uint64_t>> check(const Request& request) const;
+  // What submit() can say at once, and the hashes of the request's pictures, which take their time: those of pixels that
+  // are in `known` are taken from there, others are put there. Reads constant parts only, so any thread may ask.
+  using KnownHashes = std::map<const void*, std::uint64_t>;
+  [[nodiscard]] Result<std::vector<std::uint64_t>> check(const Request& request,
+                                                         KnownHashes& known) const;
+  [[nodiscard]] Result<std::vector<std::uint64_t>> check(const Request& request) const {
+    KnownHashes none;
+    return check(request, none);
+  }
 
   // A request with what check() made of it, under a number of its own; the queue's length is the caller's business.
   // The listener is shared with whoever submitted it.
@@ -63,6 +70,8 @@ class Stepper {
   // Prefixes are on their way to the disk.
   [[nodiscard]] bool saving() const { return disk_ && disk_->saving(); }
   [[nodiscard]] std::int64_t present() const { return std::ssize(jobs_); }
+  // Bytes of the pictures of requests that are present, but for those whose pixels are in `counted`, which get them.
+  [[nodiscard]] std::uint64_t pixel_bytes(std::set<const void*>& counted) const;
   [[nodiscard]] std::vector<std::uint64_t> ids() const;
   // All but heartbeat, queue limits and draining.
   [[nodiscard]] EngineState state() const;

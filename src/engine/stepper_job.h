@@ -17,14 +17,15 @@ struct Stepper::Job {
       : request(std::move(asked)),
         writer(request.options, tokenizer, request.prompt.tokens),
         cache(kv, context),
-        speculator(request.prompt.tokens, request.prediction, draft_tokens) {}
+        drafts_max(draft_tokens) {}
 
   std::uint64_t id = 0;
   Request request;
   std::shared_ptr<Listener> listener;  // shared with whoever submitted it
   Writer writer;
   nn::PagedKvCache cache;
-  Speculator speculator;
+  std::int64_t drafts_max;               // guesses at a time
+  std::optional<Speculator> speculator;  // from the first guess on: it reads the whole prompt
   std::vector<std::uint64_t> picture_hashes;
   std::vector<std::shared_ptr<Seen>> seen;  // shared with the picture cache; null until needed
   std::vector<std::int32_t> guesses;        // of the next step

@@ -104,4 +104,13 @@ void Stepper::add_features(nn::CachedBatch& batch, std::span<const Step> steps) 
   batch.set_features(features, std::move(rows));
 }
 
+std::uint64_t Stepper::pixel_bytes(std::set<const void*>& counted) const {
+  std::uint64_t bytes = 0;
+  for (const auto& [id, job] : jobs_)
+    for (const Picture& picture : job->request.prompt.pictures)
+      if (counted.insert(picture.pixels.identity()).second)
+        bytes += picture.pixels.all().size_bytes();
+  return bytes;
+}
+
 }  // namespace herd::engine

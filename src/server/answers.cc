@@ -61,6 +61,7 @@ void Answers::start(Service& service, std::shared_ptr<Exchange> exchange,
   // Shared by the engine's listeners and by what is posted.
   const auto answers = std::make_shared<Answers>(Ours{}, service, exchange, std::move(sink));
   answers->open_ = requests.size();
+  exchange->drop_body();  // it has been read, and answers may take long
   // Weak: the answers keep themselves alive by their listeners, as long as the engine knows them.
   answers->sink_->stop = [weak = answers->weak_from_this()](std::size_t index) {
     if (const auto self = weak.lock()) self->stop(index);
@@ -72,24 +73,21 @@ void Answers::start(Service& service, std::shared_ptr<Exchange> exchange,
       answers->cancel();
     });
   });
-  std::vector<std::uint64_t> ids;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    // Shared with the engine.
-    auto id =
-        service.engine().submit(std::move(requests[i]), std::make_shared<Forward>(answers, i));
-    if (!id) {
-      ApiError error = api_error(id.error());
-      if (id.error().code == Code::queue_full)
-        error.retry_after_s = service.engine().state().retry_after_s;
-      for (const std::uint64_t begun : ids) service.engine().cancel(begun);
-      return exchange->post([answers, error] { answers->failed(error); });
-    }
-    ids.push_back(*id);
-  }
+  std::vector<std::shared_ptr<engine::Listener>> listeners;  // shared with the engine
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    listeners.push_back(std::make_shared<Forward>(answers, i));
   bool cancelled = false;
   {
+    // What the engine says at once finds the numbers when it wants to stop one.
     const std::lock_guard lock(answers->mutex_);
-    answers->ids_ = std::move(ids);
+    auto ids = service.engine().submit(std::move(requests), std::move(listeners));
+    if (!ids) {
+      ApiError error = api_error(ids.error());
+      if (ids.error().code == Code::queue_full)
+        error.retry_after_s = service.engine().state().retry_after_s;
+      return exchange->post([answers, error] { answers->failed(error); });
+    }
+    answers->ids_ = std::move(*ids);
     cancelled = answers->cancelled_;
   }
   if (cancelled) answers->cancel();

@@ -10,11 +10,9 @@
 #include "engine/engine.h"
 #include "server/api_error.h"
 #include "server/http.h"
+#include "server/service.h"
 
 namespace herd::server {
-
-class Service;
-class Answers;
 
 // Writes the answers in the form of one endpoint. All calls come on the exchange's strand, one at a time.
 class AnswerSink {
@@ -35,7 +33,7 @@ class AnswerSink {
   std::function<void(std::size_t index)> stop;
 };
 
-class Answers : public std::enable_shared_from_this<Answers> {
+class Answers : public Ending, public std::enable_shared_from_this<Answers> {
  public:
   // Submits all requests, or none where one is refused: then the sink hears failed(). From a worker thread.
   // The answers are shared by the engine's listeners; the exchange by them and its connection.
@@ -43,10 +41,9 @@ class Answers : public std::enable_shared_from_this<Answers> {
                     std::vector<engine::Request> requests, std::unique_ptr<AnswerSink> sink);
 
   // Ends all of them with this error. From any thread.
-  void fail(ApiError error);
+  void fail(ApiError error) override;
 
-  // The id of the key that asked.
-  [[nodiscard]] const std::string& key() const { return exchange_->request().key; }
+  [[nodiscard]] const std::string& key() const override { return exchange_->request().key; }
 
  private:
   class Forward;

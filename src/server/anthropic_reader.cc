@@ -227,7 +227,8 @@ class Reader {
             fmt::format("tools of type {} run at the provider; there are none here", shown(*type)));
       fields.require("name");
       fields.require("input_schema");
-      const auto name = fields.text("name", 64);
+      const auto name = fields.text("name", 256);
+      if (name && !check_tool_name(fields, *name, out_)) return;
       const auto description = fields.text("description");
       const json::object* schema = fields.object("input_schema");
       fields.ignore("cache_control");

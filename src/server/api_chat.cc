@@ -163,6 +163,7 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
   HERD_TRY_VOID(constrain(service, form, calls, read, asked.request, problem.ignored));
   shape.tools = read.tools;
 
+  service.turns().recall(http.key, read.conversation);
   HERD_TRY(asked.request.prompt, service.chat_prompt(read));
   HERD_TRY(asked.request.options.max_tokens,
            service.answer_tokens(static_cast<std::int64_t>(asked.request.prompt.tokens.size()),
@@ -177,6 +178,9 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
   if (!prediction.empty())
     service.bundle().tokenizer.append(prediction, text::SpecialTokens::as_text,
                                       asked.request.prediction);
+  // No more of it can come true.
+  const auto longest = static_cast<std::size_t>(asked.request.options.max_tokens);
+  if (asked.request.prediction.size() > longest) asked.request.prediction.resize(longest);
   shape.logprobs = asked.request.options.top_logprobs >= 0;
   shape.top_logprobs = asked.request.options.top_logprobs;
   shape.ignored = problem.ignored;

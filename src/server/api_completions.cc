@@ -291,7 +291,7 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
     HERD_TRY(request.options.max_tokens,
              service.answer_tokens(static_cast<std::int64_t>(prompt.size()),
                                    std::max<std::int64_t>(said.value_or(tokens_default), 1),
-                                   "max_tokens"));
+                                   "max_tokens", "prompt"));
     for (std::size_t k = 0; k < shape.best_of; ++k)
       asked.requests.push_back(nth_request(request, k));
   }

@@ -56,7 +56,7 @@ std::string base64_of(std::span<const float> vector) {
 
 // One request on its way: asks the engine for a few vectors at a time and answers when all are there. What the engine
 // says is handled on the connection's strand.
-class Embeddings : public std::enable_shared_from_this<Embeddings> {
+class Embeddings : public Ending, public std::enable_shared_from_this<Embeddings> {
  public:
   Embeddings(Service& service, SharedExchange exchange, Asked asked)
       : service_(service),
@@ -64,7 +64,14 @@ class Embeddings : public std::enable_shared_from_this<Embeddings> {
         asked_(std::move(asked)),
         vectors_(asked_.inputs.size()) {}
 
+  [[nodiscard]] const std::string& key() const override { return exchange_->request().key; }
+  void fail(ApiError error) override {
+    exchange_->post([self = shared_from_this(), error = std::move(error)] { self->end(error); });
+  }
+
   void start() {
+    service_.remember(shared_from_this());
+    exchange_->drop_body();
     exchange_->post([self = shared_from_this()] {
       self->exchange_->on_gone([weak = std::weak_ptr(self)] {
         if (const auto live = weak.lock()) live->give_up();
@@ -80,7 +87,7 @@ class Embeddings : public std::enable_shared_from_this<Embeddings> {
   void finished(std::size_t index, Result<engine::Answer> answer, std::vector<float> vector) {
     running_.erase(index);
     if (over_) return;
-    if (!answer) return fail(api_error(answer.error()));
+    if (!answer) return end(api_error(answer.error()));
     prompt_tokens_ += answer->prompt_tokens;
     const auto width = static_cast<std::int64_t>(vector.size());
     vectors_[index] = unit_vector(
@@ -109,7 +116,8 @@ class Embeddings : public std::enable_shared_from_this<Embeddings> {
     exchange_->respond(std::move(response));
   }
 
-  void fail(const ApiError& error) {
+  void end(const ApiError& error) {
+    if (over_) return;
     give_up();
     exchange_->respond(error_response(error, Surface::openai, exchange_->request().id));
   }
@@ -168,7 +176,7 @@ void Embeddings::submit() {
       ApiError error = api_error(id.error());
       if (id.error().code == Code::queue_full)
         error.retry_after_s = service_.engine().state().retry_after_s;
-      return fail(error);
+      return end(error);
     }
     running_[next_++] = *id;
   }

@@ -27,8 +27,7 @@ json::object asked(json::value input, json::object more = {}) {
 std::vector<float> vector_at(const json::value& body, const std::string& index) {
   std::vector<float> out;
   const json::value list = at(body, "data." + index + ".embedding");
-  for (const json::value& x : list.as_array())
-    out.push_back(x.to_number<float>());
+  for (const json::value& x : list.as_array()) out.push_back(x.to_number<float>());
   return out;
 }
 

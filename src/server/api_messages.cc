@@ -53,6 +53,14 @@ class Sink final : public AnswerSink {
   void finished(std::size_t, engine::Answer answer) override {
     take(parser_.push(answer.tail));
     take(parser_.finish());
+    // As ChatSink::remember().
+    const bool whole = answer.finish_reason == engine::FinishReason::stop &&
+                       answer.stop_string.empty() && !closed_;
+    if (whole && !said_.calls.empty()) {
+      said_.tenant = exchange_->request().key;
+      said_.tokens = answer.tokens;
+      service_.turns().add(std::move(said_));
+    }
     answer_ = std::move(answer);
   }
 
@@ -125,6 +133,7 @@ class Sink final : public AnswerSink {
               {{"index", index_}, {"content_block", {{"type", "text"}, {"text", ""}}}});
     }
     text_ += text;
+    if (!shape_.tools.empty()) said_.text += text;
     if (shape_.stream)
       event("content_block_delta",
             {{"index", index_}, {"delta", {{"type", "text_delta"}, {"text", text}}}});
@@ -141,7 +150,9 @@ class Sink final : public AnswerSink {
   void call(const ToolCallEvent& each) {
     end_block();
     ++calls_;
-    json::object block{{"type", "tool_use"}, {"id", random_id("toolu_", 12)}, {"name", each.name}};
+    const std::string id = random_id("toolu_", 12);
+    said_.calls.push_back({.id = id, .name = each.name, .arguments = each.arguments});
+    json::object block{{"type", "tool_use"}, {"id", id}, {"name", each.name}};
     if (shape_.stream) {
       // A3: the block begins without input, which follows as text.
       json::object start = block;
@@ -188,6 +199,7 @@ class Sink final : public AnswerSink {
   bool in_text_ = false;
   bool closed_ = false;
   std::size_t calls_ = 0;
+  SaidTurn said_;
   engine::Answer answer_;
 };
 
@@ -315,6 +327,7 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http, b
                   "calls of tools",
                   "messages");
 
+  service.turns().recall(http.key, read.conversation);
   HERD_TRY(asked.request.prompt, service.chat_prompt(read, prefill));
   asked.request.tenant = http.key;
   shape.ignored = problem.ignored;

@@ -52,11 +52,12 @@ ApiResult<json::object> tokens_of(const Service& service, const HttpRequest& htt
           .value_or(false);
   const bool parse = fields.boolean("parse_special").value_or(false);
   const bool pieces = fields.boolean("with_pieces").value_or(false);
-  const ReadConversation read = read_conversation(fields);
+  ReadConversation read = read_conversation(fields);
   fields.done();
   if (problem) return problem.error();
   std::vector<std::int32_t> ids;
   if (!read.conversation.messages.empty()) {
+    service.turns().recall(http.key, read.conversation);
     HERD_TRY(engine::Prompt whole, service.chat_prompt(read));
     ids = std::move(whole.tokens);
   } else if (content || prompt) {
@@ -87,7 +88,8 @@ ApiResult<json::object> text_of_tokens(const Service& service, const HttpRequest
   Fields& fields = body.fields;
   if (problem) return problem.error();
   fields.require("tokens");
-  const json::array* tokens = fields.array("tokens");
+  // More than a prompt can have would be text of any size.
+  const json::array* tokens = fields.array("tokens", static_cast<std::size_t>(service.context()));
   fields.done();
   if (problem) return problem.error();
   std::vector<std::int32_t> ids;
@@ -112,9 +114,10 @@ ApiResult<json::object> prompt_of(const Service& service, const HttpRequest& htt
   Fields& fields = body.fields;
   if (problem) return problem.error();
   fields.require("messages");
-  const ReadConversation read = read_conversation(fields);
+  ReadConversation read = read_conversation(fields);
   fields.done();
   if (problem) return problem.error();
+  service.turns().recall(http.key, read.conversation);
   HERD_TRY(const text::Prompt rendered, service.rendered(read));
   HERD_TRY(const engine::Prompt whole, service.chat_prompt(read));
   return json::object{{"prompt", rendered.text},

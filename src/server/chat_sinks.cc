@@ -13,6 +13,12 @@ namespace {
 using text::ToolCallEvent;
 using Clock = std::chrono::steady_clock;
 
+json::object call_json(const std::string& id, const ToolCallEvent& call) {
+  return {{"id", id},
+          {"type", "function"},
+          {"function", {{"name", call.name}, {"arguments", json::serialize(call.arguments)}}}};
+}
+
 // One of the n answers while it grows.
 struct Choice {
   explicit Choice(std::vector<std::string> tools) : parser(std::move(tools)) {}
@@ -23,6 +29,7 @@ struct Choice {
   std::size_t calls_made = 0;
   json::array logprobs;  // not yet sent
   bool closed = false;   // after its only call: what still comes is not said
+  SaidTurn said = {};    // where tools were offered
   std::string finish;
 };
 
@@ -55,6 +62,7 @@ class ChatSink : public AnswerSink {
     if (choice.calls_made > 0 && choice.finish != "length")
       choice.finish = shape_.legacy_functions ? "function_call" : "tool_calls";
     usage_.add(answer);
+    remember(choice, answer);
     if (index == 0) reuse_ = reuse_text(answer);
     end_of_choice(index);
   }
@@ -68,7 +76,7 @@ class ChatSink : public AnswerSink {
 
  protected:
   virtual void say_text(std::size_t index, std::string_view text) = 0;
-  virtual void say_call(std::size_t index, const ToolCallEvent& call) = 0;
+  virtual void say_call(std::size_t index, json::object call) = 0;
   virtual void end_of_choice(std::size_t index) = 0;
 
   [[nodiscard]] json::object frame(std::string_view object) const {
@@ -101,16 +109,30 @@ class ChatSink : public AnswerSink {
     for (const ToolCallEvent& event : events) {
       if (choice.closed) return;
       if (!event.is_call()) {
-        if (!event.text.empty()) say_text(index, event.text);
+        if (event.text.empty()) continue;
+        if (!shape_.tools.empty()) choice.said.text += event.text;
+        say_text(index, event.text);
         continue;
       }
-      say_call(index, event);
+      const std::string id = random_id("call_", 12);
+      choice.said.calls.push_back({.id = id, .name = event.name, .arguments = event.arguments});
+      say_call(index, call_json(id, event));
       ++choice.calls_made;
       if (shape_.one_call) {
         choice.closed = true;
         stop(index);
       }
     }
+  }
+
+  // A turn that ended by itself; of one that was cut the client has another part than was written.
+  void remember(Choice& choice, const engine::Answer& answer) const {
+    const bool whole = answer.finish_reason == engine::FinishReason::stop &&
+                       answer.stop_string.empty() && !choice.closed;
+    if (!whole || choice.said.calls.empty() || shape_.legacy_functions) return;
+    choice.said.tenant = exchange_->request().key;
+    choice.said.tokens = answer.tokens;
+    service_.turns().add(std::move(choice.said));
   }
 
   json::object listed(const engine::TokenEvent& event) const {
@@ -123,12 +145,6 @@ class ChatSink : public AnswerSink {
     return out;
   }
 };
-
-json::object call_json(const ToolCallEvent& call) {
-  return {{"id", random_id("call_", 12)},
-          {"type", "function"},
-          {"function", {{"name", call.name}, {"arguments", json::serialize(call.arguments)}}}};
-}
 
 class WholeChat final : public ChatSink {
  public:
@@ -169,8 +185,8 @@ class WholeChat final : public ChatSink {
   void say_text(std::size_t index, std::string_view text) override {
     choices_[index].content += text;
   }
-  void say_call(std::size_t index, const ToolCallEvent& call) override {
-    choices_[index].calls.push_back(call_json(call));
+  void say_call(std::size_t index, json::object call) override {
+    choices_[index].calls.push_back(std::move(call));
   }
   void end_of_choice(std::size_t) override {}
 
@@ -212,9 +228,8 @@ class StreamedChat final : public ChatSink {
   }
 
   // S7: id, type and name once, then the arguments.
-  void say_call(std::size_t index, const ToolCallEvent& call) override {
+  void say_call(std::size_t index, json::object described) override {
     Choice& choice = choices_[index];
-    json::object described = call_json(call);
     json::object& function = described["function"].get_object();
     const json::string arguments = std::exchange(function["arguments"], "").get_string();
     if (shape_.legacy_functions) {

@@ -260,6 +260,19 @@ json::value arguments_schema(const json::object* parameters) {
   return schema;
 }
 
+bool check_tool_name(Fields& fields, const std::string& name, const ReadConversation& out) {
+  if (!is_tool_name(name)) {
+    fields.wrong("name", "invalid_value",
+                 fmt::format("{} is no name of a function, wanted 1 to 64 letters, digits, '_', "
+                             "'-' or '.'",
+                             shown(name)));
+    return false;
+  }
+  if (std::ranges::find(out.tools, name) == out.tools.end()) return true;
+  fields.wrong("name", "invalid_value", fmt::format("{} comes twice", shown(name)));
+  return false;
+}
+
 void read_openai_tools(const json::array& tools, ReadConversation& out, Problem& problem) {
   json::array described;
   for (std::size_t i = 0; i < tools.size() && !problem; ++i) {
@@ -281,18 +294,12 @@ void read_openai_tools(const json::array& tools, ReadConversation& out, Problem&
     Fields fields(*function, tool.path("function"), problem);
     fields.require("name");
     const auto name = fields.text("name", 256);
-    if (name && !is_tool_name(*name))
-      fields.wrong("name", "invalid_value",
-                   fmt::format("{} is no name of a function, wanted 1 to 64 letters, digits, '_', "
-                               "'-' or '.'",
-                               shown(*name)));
+    if (name) check_tool_name(fields, *name, out);
     fields.text("description");
     const json::object* parameters = fields.object("parameters");
     const bool strict = fields.boolean("strict").value_or(false);
     fields.done();
     if (problem || !name) return;
-    if (std::ranges::find(out.tools, *name) != out.tools.end())
-      return fields.wrong("name", "invalid_value", fmt::format("{} comes twice", shown(*name)));
     out.tools.push_back(*name);
     out.described.push_back({.name = *name,
                              .schema = arguments_schema(parameters),

@@ -31,6 +31,10 @@ void read_openai_tools(const json::array& tools, ReadConversation& out, Problem&
 ReadConversation read_anthropic_messages(const json::value* system, const json::array& messages,
                                          const json::array* tools, Problem& problem);
 
+// Whether a tool may be called so: 1 to 64 letters, digits, '_', '-' or '.', and nobody before it. If not, that is the
+// problem.
+bool check_tool_name(Fields& fields, const std::string& name, const ReadConversation& out);
+
 // The schema of a tool's arguments, which are an object whatever it says; without parameters there are none.
 json::value arguments_schema(const json::object* parameters);
 

@@ -14,43 +14,81 @@
 namespace herd::server {
 namespace {
 
-constexpr std::size_t ends_bytes = 64 * 1024;
+constexpr std::uint64_t ends_bytes = 64 * 1024, sample_bytes = 4096, samples = 64;
 
-std::string ends_of(const fs::path& path, std::uint64_t size) {
+std::vector<fs::path> files_of(const fs::path& part) {
+  std::error_code ignored;
+  const bool is_file = fs::is_regular_file(part, ignored);
+  const fs::path directory = is_file ? fs::absolute(part).parent_path() : part;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(directory, ignored))
+    if (entry.is_regular_file(ignored) && (!is_file || entry.path().extension() == ".gguf"))
+      files.push_back(entry.path());
+  std::ranges::sort(files);
+  return files;
+}
+
+// The file's ends, and samples at even distances between.
+std::string sampled(const fs::path& path, std::uint64_t size) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
                                                              std::fclose);
-  std::string out(2 * ends_bytes, '\0');
-  if (file == nullptr) return {};
-  std::size_t got = std::fread(out.data(), 1, ends_bytes, file.get());
-  if (size > 2 * ends_bytes) std::fseek(file.get(), -static_cast<long>(ends_bytes), SEEK_END);
-  got += std::fread(out.data() + got, 1, ends_bytes, file.get());
-  out.resize(got);
+  std::string out;
+  if (file == nullptr) return out;
+  const auto read = [&](std::uint64_t at, std::uint64_t count) {
+    const std::size_t before = out.size();
+    out.resize(before + count);
+    std::size_t got = 0;
+    if (std::fseek(file.get(), static_cast<long>(at), SEEK_SET) == 0)
+      got = std::fread(out.data() + before, 1, count, file.get());
+    out.resize(before + got);
+  };
+  if (size <= 2 * ends_bytes + samples * sample_bytes) {
+    read(0, size);
+    return out;
+  }
+  read(0, ends_bytes);
+  for (std::uint64_t i = 1; i <= samples; ++i) read(size / (samples + 1) * i, sample_bytes);
+  read(size - ends_bytes, ends_bytes);
   return out;
+}
+
+std::array<unsigned char, SHA256_DIGEST_LENGTH> digest_of(std::string_view text) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  ::SHA256(octets_of(text).data(), text.size(), digest.data());
+  return digest;
+}
+
+std::string name_of(std::span<const fs::path> parts, std::string_view version,
+                    std::string_view kernels, bool with_times) {
+  std::string all = fmt::format("{}\n{}\n", version, kernels);
+  std::error_code ignored;
+  for (const fs::path& part : parts) {
+    if (part.empty()) continue;
+    all += "part\n";
+    for (const fs::path& file : files_of(part)) {
+      const std::uint64_t size = fs::file_size(file, ignored);
+      all += fmt::format("{}\n{}\n", file.filename().string(), size);
+      all += text_of(std::span<const unsigned char>(digest_of(sampled(file, size))));
+      if (with_times)
+        all += fmt::format("{}\n", fs::last_write_time(file, ignored).time_since_epoch().count());
+    }
+  }
+  std::string name = "fp_";
+  for (const unsigned char byte : std::span(digest_of(all)).first(8))
+    name += fmt::format("{:02x}", byte);
+  return name;
 }
 
 }  // namespace
 
-std::string fingerprint(const fs::path& model, std::string_view version, std::string_view kernels) {
-  std::vector<fs::path> files;
-  std::error_code ignored;
-  if (fs::is_regular_file(model, ignored)) files.push_back(model);  // a GGUF file is all of it
-  for (const auto& entry : fs::directory_iterator(model, ignored))
-    if (entry.is_regular_file(ignored)) files.push_back(entry.path());
-  std::ranges::sort(files);
-  std::string all = fmt::format("{}\n{}\n", version, kernels);
-  for (const fs::path& file : files) {
-    const std::uint64_t size = fs::file_size(file, ignored);
-    const std::string ends = ends_of(file, size);
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    ::SHA256(octets_of(ends).data(), ends.size(), digest.data());
-    all += fmt::format("{}\n{}\n", file.filename().string(), size);
-    all += text_of(std::span<const unsigned char>(digest));
-  }
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  ::SHA256(octets_of(all).data(), all.size(), digest.data());
-  std::string name = "fp_";
-  for (const unsigned char byte : std::span(digest).first(8)) name += fmt::format("{:02x}", byte);
-  return name;
+std::string fingerprint(std::span<const fs::path> parts, std::string_view version,
+                        std::string_view kernels) {
+  return name_of(parts, version, kernels, false);
+}
+
+std::string disk_identity(std::span<const fs::path> parts, std::string_view version,
+                          std::string_view kernels) {
+  return name_of(parts, version, kernels, true);
 }
 
 }  // namespace herd::server

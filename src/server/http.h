@@ -55,6 +55,8 @@ class Exchange {
   virtual ~Exchange() = default;
 
   [[nodiscard]] virtual const HttpRequest& request() const = 0;
+  // For whoever handles the request, once it has read its body: the memory is given back. Else it is at the end.
+  virtual void drop_body() = 0;
 
   // Runs `work` on the connection's own strand: one after the other, in the order of the calls. Any thread.
   virtual void post(std::function<void()> work) = 0;
@@ -111,7 +113,8 @@ struct HttpOptions {
   std::chrono::milliseconds keepalive{15'000};
   int socket_send_bytes =
       0;  // what the system may hold for a client that is slow; 0 for its own choice
-  std::chrono::milliseconds tick{250};  // how exactly the times are kept
+  std::chrono::milliseconds backlog_grace{5'000};  // with more than http_backlog_bytes_max unsent
+  std::chrono::milliseconds tick{250};             // how exactly the times are kept
 };
 
 // Counters for /metrics.
@@ -121,8 +124,8 @@ struct HttpState {
   std::uint64_t refused = 0;      // turned away at the door, full
   std::uint64_t timeouts = 0;     // closed for being slow
   std::uint64_t malformed = 0;
-  std::uint64_t active = 0;  // exchanges without a complete answer
-  std::uint64_t body_bytes = 0;
+  std::uint64_t active = 0;      // exchanges without a complete answer
+  std::uint64_t body_bytes = 0;  // of requests whose bodies are in memory
 };
 
 class HttpServer {

@@ -10,6 +10,7 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <optional>
 
 #include "server/random_id.h"
 #include "server/request_reader.h"
@@ -23,6 +24,8 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t read_bytes = 8 * 1024;
+// Times the limit of what may wait to be sent: what one event, or a burst of them, may be.
+constexpr std::uint64_t burst_factor = 64;
 constexpr std::size_t ahead_bytes_max = 16 * 1024;  // of later requests, read while one is answered
 constexpr std::chrono::seconds linger{2};           // for the client to read a last answer
 
@@ -41,10 +44,16 @@ enum class State : std::uint8_t {
 class RealExchange final : public Exchange, public std::enable_shared_from_this<RealExchange> {
  public:
   // The connection is shared with its socket's operations; it drops its exchange when the answer is complete.
-  RealExchange(std::shared_ptr<RealConnection> connection, HttpRequest request)
-      : connection_(std::move(connection)), request_(std::move(request)) {}
+  // `body_bytes` of the request are counted in Shared, until its body is dropped.
+  RealExchange(std::shared_ptr<RealConnection> connection, HttpRequest request,
+               std::uint64_t body_bytes)
+      : connection_(std::move(connection)), request_(std::move(request)), body_bytes_(body_bytes) {}
+  RealExchange(const RealExchange&) = delete;
+  RealExchange& operator=(const RealExchange&) = delete;
+  ~RealExchange() override { drop_body(); }
 
   [[nodiscard]] const HttpRequest& request() const override { return request_; }
+  void drop_body() final;
   void post(std::function<void()> work) override;
   void respond(HttpResponse response) override;
   void begin_stream(HttpResponse head, std::string idle_text) override;
@@ -59,12 +68,14 @@ class RealExchange final : public Exchange, public std::enable_shared_from_this<
   void hung_up();
   // The client has waited long enough for a sign of life.
   void keep_alive(Clock::time_point now);
+  [[nodiscard]] bool streams() const { return streaming_ && !over_; }
 
  private:
   void complete();
 
   std::shared_ptr<RealConnection> connection_;  // shared with its socket's operations
   HttpRequest request_;
+  std::uint64_t body_bytes_;
   std::function<void()> on_gone_;
   std::string idle_text_;
   Clock::time_point last_write_;
@@ -114,7 +125,11 @@ class RealConnection final : public Connection,
     const auto waited = now - since_;
     switch (state_) {
       case State::idle:
-        if (waited > o.idle_timeout || shared_->draining) close_now();
+        // The end of the last answer may still be on its way.
+        if (writing_)
+          since_ = now;
+        else if (waited > o.idle_timeout || shared_->draining)
+          close_now();
         break;
       case State::head:
         if (waited > o.head_timeout) give_up("the request's head took longer than allowed");
@@ -126,6 +141,7 @@ class RealConnection final : public Connection,
       }
       case State::answering:
         if (exchange_) exchange_->keep_alive(now);
+        check_backlog(now);
         break;
       case State::lingering:
         if (waited > linger && !writing_) close_now();
@@ -137,6 +153,21 @@ class RealConnection final : public Connection,
       ++shared_->timeouts;
       close_now();
     }
+  }
+
+  // Of a stream whose client takes less than is said, for longer than a moment.
+  void check_backlog(Clock::time_point now) {
+    if (!exchange_ || !exchange_->streams() || backlog() <= limits::http_backlog_bytes_max) {
+      behind_since_.reset();
+      return;
+    }
+    if (!behind_since_) behind_since_ = now;
+    if (now - *behind_since_ > shared_->options.backlog_grace) give_up_on_reader();
+  }
+
+  void give_up_on_reader() {
+    ++shared_->timeouts;
+    close_now();
   }
 
   void send(std::string_view bytes) {
@@ -317,7 +348,6 @@ class RealConnection final : public Connection,
   }
 
   void dispatch() {
-    release_body();
     begin_answering();
     asio::post(*shared_->workers,
                [exchange = exchange_, handler = shared_->handler] { handler->handle(exchange); });
@@ -327,12 +357,12 @@ class RealConnection final : public Connection,
     state_ = State::answering;
     ++shared_->active;
     // Shared by this connection and whoever answers.
-    exchange_ = std::make_shared<RealExchange>(shared_from_this(), std::move(reader_.request()));
+    exchange_ = std::make_shared<RealExchange>(shared_from_this(), std::move(reader_.request()),
+                                               std::exchange(counted_, 0));
     reader_.reset();
   }
 
   void answer_at_once(HttpResponse response) {
-    release_body();
     begin_answering();
     exchange_->respond(std::move(response));
   }
@@ -428,8 +458,9 @@ class RealConnection final : public Connection,
   std::string sending_;  // being written
   Clock::time_point write_began_;
   RequestReader reader_;
-  std::shared_ptr<RealExchange> exchange_;  // shared with whoever answers
-  std::uint64_t counted_ = 0;               // of the body in hand, in the sum of all
+  std::shared_ptr<RealExchange> exchange_;         // shared with whoever answers
+  std::uint64_t counted_ = 0;                      // of the body in hand, in the sum of all
+  std::optional<Clock::time_point> behind_since_;  // more waits to be sent than should
   bool reading_ = false;
   bool ended_ = false;  // the client has closed its direction
   bool writing_ = false;
@@ -440,6 +471,11 @@ class RealConnection final : public Connection,
 
 void RealExchange::post(std::function<void()> work) {
   connection_->on_strand([self = shared_from_this(), work = std::move(work)] { work(); });
+}
+
+void RealExchange::drop_body() {
+  connection_->shared()->body_bytes -= std::exchange(body_bytes_, 0);
+  std::string().swap(request_.body);
 }
 
 void RealExchange::respond(HttpResponse response) {
@@ -470,10 +506,9 @@ void RealExchange::write(std::string_view bytes) {
   } else {
     connection_->send(bytes);
   }
-  if (connection_->backlog() > limits::http_backlog_bytes_max) {
-    ++connection_->shared()->timeouts;
-    connection_->close_now();
-  }
+  // A burst is no slow client: see RealConnection::check_backlog().
+  if (connection_->backlog() > burst_factor * limits::http_backlog_bytes_max)
+    connection_->give_up_on_reader();
 }
 
 void RealExchange::end_stream() {

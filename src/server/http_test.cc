@@ -369,6 +369,70 @@ TEST_F(Http, BoundsWhatAllBodiesHoldTogether) {
   EXPECT_TRUE(within(milliseconds(2000), [&] { return server_->state().body_bytes == 0; }));
 }
 
+// ... and until whoever handles it has read it, a body is there.
+TEST_F(Http, CountsABodyUntilItIsRead) {
+  start();
+  RawClient client(server_->port());
+  client.send(post_of("/slow", std::string(900, 'a')));
+  handler_.wait_for_arrival();
+  EXPECT_EQ(server_->state().body_bytes, 900u);
+  handler_.with_held([](Exchange& exchange) { exchange.drop_body(); });
+  EXPECT_TRUE(within(milliseconds(2000), [&] { return server_->state().body_bytes == 0; }));
+  handler_.with_held([](Exchange& exchange) { exchange.respond({.body = "done"}); });
+  EXPECT_EQ(client.receive().body, "done");
+  handler_.let_go();
+}
+
+// Neither the time between requests nor the server's end cuts an answer that its client is taking.
+TEST_F(Http, AnswersAreTakenToTheirEndHoweverLongItTakes) {
+  for (const bool ends : {false, true}) {
+    handler_.arrived = 0;
+    start({.idle_timeout = milliseconds(100), .tick = milliseconds(20), .socket_send_bytes = 4096});
+    RawClient client(server_->port(), 4096);
+    client.send(post_of("/slow", ""));
+    handler_.wait_for_arrival();
+    constexpr std::size_t size = 3 << 20;
+    handler_.with_held(
+        [](Exchange& exchange) { exchange.respond({.body = std::string(size, 'x')}); });
+    handler_.let_go();
+    EXPECT_THAT(client.read_until("\r\n\r\n"), ::testing::HasSubstr("200"));
+    std::thread ending;
+    if (ends) ending = std::thread([this] { server_->drain(milliseconds(10'000)); });
+    std::this_thread::sleep_for(milliseconds(400));
+    EXPECT_EQ(client.receive().body.size(), size);
+    if (ends) ending.join();
+    server_.reset();
+  }
+}
+
+// What comes at once and is taken is no slow client, however much it is.
+TEST_F(Http, ABurstIsSentWhole) {
+  start({.tick = milliseconds(20), .socket_send_bytes = 4096});
+  RawClient client(server_->port());
+  client.send(post_of("/stream", ""));
+  handler_.wait_for_arrival();
+  handler_.with_held([](Exchange& exchange) {
+    for (int i = 0; i < 5; ++i) exchange.write(std::string(limits::http_backlog_bytes_max, 'x'));
+    exchange.end_stream();
+  });
+  handler_.let_go();
+  EXPECT_EQ(client.receive().body.size(), 5 * limits::http_backlog_bytes_max);
+  EXPECT_EQ(server_->state().timeouts, 0u);
+}
+
+// Who takes a little, and always less than is said, is let go of.
+TEST_F(Http, AStreamThatFallsBehindForLongEnds) {
+  start({.backlog_grace = milliseconds(100), .tick = milliseconds(20), .socket_send_bytes = 4096});
+  RawClient client(server_->port(), 4096);
+  client.send(post_of("/stream", ""));
+  handler_.wait_for_arrival();
+  handler_.with_held([](Exchange& exchange) {
+    exchange.write(std::string(limits::http_backlog_bytes_max + (1 << 20), 'x'));
+  });
+  EXPECT_TRUE(within(milliseconds(5000), [&] { return server_->state().timeouts == 1; }));
+  handler_.let_go();
+}
+
 // C43.
 TEST_F(Http, C43SaysThatAnAddressIsTaken) {
   start();

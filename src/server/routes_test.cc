@@ -283,6 +283,42 @@ TEST(Completions, E1CountTheTokenThatEndsThem) {
 }
 
 // A1 to A4: the order of the events, and stop_sequences at their limit.
+// A name goes into the grammar and the prompt as it is: no quotes in it, and no two tools of one name.
+TEST(Messages, RefusesNamesThatNoToolCanHave) {
+  const Served own;
+  const auto answer = [&](json::array names) {
+    json::array tools;
+    for (const json::value& name : names)
+      tools.push_back({{"name", name}, {"input_schema", {{"type", "object"}}}});
+    return own.post("/v1/messages", {{"model", "cria"},
+                                     {"max_tokens", 2},
+                                     {"messages", {{{"role", "user"}, {"content", "Hi"}}}},
+                                     {"tools", tools}});
+  };
+  for (const char* name : {"say \"hi\"", "", "a b", "\xc3\xa9"}) {
+    const Received got = answer({name});
+    EXPECT_EQ(got.status, 400) << name;
+    EXPECT_THAT(got.body, testing::HasSubstr("is no name of a function")) << name;
+  }
+  EXPECT_THAT(answer({"look", "look"}).body, testing::HasSubstr("comes twice"));
+  EXPECT_EQ(answer({"look", "look.again-2_b"}).status, 200);
+}
+
+// Answers to one request are taken together: where there is no room for all, the client may try again, whole.
+TEST(Chat, T5AskingForMoreAnswersThanThereIsRoomForIsRefusedBeforeAnyBegins) {
+  const Served own({.context = 512, .sequences = 1, .queue = 1});
+  for (const bool stream : {false, true}) {
+    const Received got =
+        own.post("/v1/chat/completions", {{"model", "cria"},
+                                          {"n", 3},
+                                          {"stream", stream},
+                                          {"max_tokens", 3},
+                                          {"messages", {{{"role", "user"}, {"content", "Hi"}}}}});
+    EXPECT_EQ(got.status, 429) << got.body;
+    EXPECT_FALSE(got.header("retry-after").empty());
+  }
+}
+
 TEST(Messages, A1A2A3A4KeepTheOrderOfEvents) {
   json::object body{
       {"model", "cria"},
@@ -320,6 +356,7 @@ TEST(Messages, A1A2A3A4KeepTheOrderOfEvents) {
 // An exchange that keeps what is said to it.
 class Kept final : public Exchange {
  public:
+  void drop_body() override {}
   [[nodiscard]] const HttpRequest& request() const override { return request_; }
   void post(std::function<void()> work) override { work(); }
   void respond(HttpResponse response) override { said += response.body; }

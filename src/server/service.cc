@@ -3,7 +3,6 @@
 #include <charconv>
 
 #include "base/check.h"
-#include "server/answers.h"
 
 namespace herd::server {
 
@@ -45,7 +44,7 @@ ApiResult<engine::Prompt> Service::chat_prompt(const ReadConversation& read,
 
 ApiResult<std::int64_t> Service::answer_tokens(std::int64_t prompt_tokens,
                                                std::optional<std::int64_t> wanted,
-                                               std::string_view param) const {
+                                               std::string_view param, std::string_view of) const {
   const std::int64_t room = context() - prompt_tokens;
   if (room >= wanted.value_or(1)) return wanted.value_or(room);
   const std::int64_t answer = wanted.value_or(1);
@@ -54,7 +53,7 @@ ApiResult<std::int64_t> Service::answer_tokens(std::int64_t prompt_tokens,
       fmt::format("{} prompt + {} {} > {}, the context of this server; shorten by {} "
                   "tokens",
                   prompt_tokens, answer, wanted ? param : "answer", context(), answer - room),
-      "messages");
+      std::string(of));
 }
 
 ApiResult<> Service::check_model(std::string_view model) const {
@@ -66,14 +65,14 @@ ApiResult<> Service::check_model(std::string_view model) const {
 }
 
 // Shared with their connections.
-void Service::remember(const std::shared_ptr<Answers>& answers) {
+void Service::remember(const std::shared_ptr<Ending>& answers) {
   const std::lock_guard lock(mutex_);
   std::erase_if(live_, [](const auto& each) { return each.expired(); });
   live_.push_back(answers);
 }
 
-std::vector<std::shared_ptr<Answers>> Service::live_answers() {
-  std::vector<std::shared_ptr<Answers>> out;  // shared with their connections
+std::vector<std::shared_ptr<Ending>> Service::live_answers() {
+  std::vector<std::shared_ptr<Ending>> out;  // shared with their connections
   const std::lock_guard lock(mutex_);
   for (const auto& each : live_)
     if (auto answers = each.lock()) out.push_back(std::move(answers));

@@ -15,6 +15,7 @@
 #include "server/http.h"
 #include "server/keys.h"
 #include "server/picture_fetch.h"
+#include "server/turn_memory.h"
 
 namespace herd::server {
 
@@ -31,7 +32,14 @@ struct ServiceOptions {
   std::vector<std::string> origins = {};  // whose pages may ask; check_cors_origin() has seen them
 };
 
-class Answers;
+// What is being answered, as far as the server ends it. From any thread.
+class Ending {
+ public:
+  virtual ~Ending() = default;
+  // The id of the key that asked.
+  [[nodiscard]] virtual const std::string& key() const = 0;
+  virtual void fail(ApiError error) = 0;
+};
 
 class Service {
  public:
@@ -43,17 +51,20 @@ class Service {
         options_(std::move(options)),
         pictures_(options_.pictures),
         grammars_(
-            std::make_unique<engine::Grammars>(bundle.tokenizer, bundle.config.text.vocabulary)) {}
+            std::make_unique<engine::Grammars>(bundle.tokenizer, bundle.config.text.vocabulary)),
+        turns_(std::make_unique<TurnMemory>()) {}
 
   [[nodiscard]] const engine::Bundle& bundle() const { return bundle_; }
   [[nodiscard]] engine::Engine& engine() const { return engine_; }
   [[nodiscard]] engine::Grammars& grammars() const { return *grammars_; }
+  [[nodiscard]] TurnMemory& turns() const { return *turns_; }
   [[nodiscard]] Keys* keys() const { return keys_; }
   [[nodiscard]] const ServiceOptions& options() const { return options_; }
   [[nodiscard]] const PictureFetcher& pictures() const { return pictures_; }
   [[nodiscard]] std::int64_t context() const { return engine_.options().context; }
 
-  // The prompt of a conversation, up to where the assistant speaks and behind that what it has said already.
+  // The prompt of a conversation, up to where the assistant speaks and behind that what it has said already. Its turns
+  // with calls should be recalled first: turns().recall().
   // Fails with the errors of the renderer and of the pictures.
   [[nodiscard]] ApiResult<engine::Prompt> chat_prompt(const ReadConversation& read,
                                                       std::string_view said_already = {}) const;
@@ -64,13 +75,14 @@ class Service {
   // Fails with context_length_exceeded, the numbers in its message.
   [[nodiscard]] ApiResult<std::int64_t> answer_tokens(std::int64_t prompt_tokens,
                                                       std::optional<std::int64_t> wanted,
-                                                      std::string_view param) const;
+                                                      std::string_view param,
+                                                      std::string_view of = "messages") const;
 
   // Fails with model_not_found, the served ones named.
   [[nodiscard]] ApiResult<> check_model(std::string_view model) const;
 
-  // Answers that are being written, so that a key's revocation can end them.
-  void remember(const std::shared_ptr<Answers>& answers);  // shared with their connections
+  // What is being answered, so that a key's revocation can end it.
+  void remember(const std::shared_ptr<Ending>& answers);  // shared with their connections
   // Ends the answers of keys that are no longer valid. To be called a few times a second.
   void end_revoked();
   // Ends all of them: the server does.
@@ -91,11 +103,12 @@ class Service {
   ServiceOptions options_;
   PictureFetcher pictures_;
   std::unique_ptr<engine::Grammars> grammars_;
+  std::unique_ptr<TurnMemory> turns_;
   // Shared with their connections.
-  std::vector<std::shared_ptr<Answers>> live_answers();
+  std::vector<std::shared_ptr<Ending>> live_answers();
 
   std::mutex mutex_;
-  std::list<std::weak_ptr<Answers>> live_;
+  std::list<std::weak_ptr<Ending>> live_;
 };
 
 }  // namespace herd::server

@@ -39,6 +39,11 @@ class Writer {
     pending_ += text;
     prompt_.text += text;
   }
+  void tokens(std::span<const std::int32_t> ids) {
+    flush();
+    run().insert(run().end(), ids.begin(), ids.end());
+    for (const std::int32_t id : ids) prompt_.text += tokenizer_.bytes_of(id);
+  }
   void image(const std::string& source) {
     flush();
     prompt_.segments.push_back({{}, static_cast<int>(prompt_.images.size())});
@@ -175,6 +180,11 @@ Result<void> print_release(Writer& writer, const View& view, const ChatFormat& f
       writer.special(format.version == ChatVersion::json ? eom : eot);
       continue;
     }
+    if (!message.written.empty()) {
+      writer.tokens(message.written);
+      writer.special(eot);
+      continue;
+    }
     const bool tagged = !message.tool_calls.empty() && format.version == ChatVersion::release;
     if (tagged) writer.special(python_start);
     if (i == with_tools) {
@@ -240,7 +250,9 @@ void print_pythonic(Writer& writer, const View& view, const ChatFormat& format,
   }
   for (const Message& message : view.rest) {
     writer.header(header_of(message.role));
-    if (message.role == Role::tool) {
+    if (!message.written.empty()) {
+      writer.tokens(message.written);
+    } else if (message.role == Role::tool) {
       print_python_result(writer, message.result);
     } else if (!message.tool_calls.empty()) {
       print_parts(writer, message, Trim::none);
@@ -279,7 +291,9 @@ Result<void> print_vllm_json(Writer& writer, const View& view, const ChatFormat&
     if (message.role == Role::tool || !message.tool_calls.empty()) writer.text("\n");
     writer.header(header_of(message.role));
     if (i == with_tools) print_tools();
-    if (message.role == Role::tool) {
+    if (!message.written.empty()) {
+      writer.tokens(message.written);
+    } else if (message.role == Role::tool) {
       if (message.result.is_string()) {
         writer.text(
             python_strip({message.result.get_string().data(), message.result.get_string().size()}));

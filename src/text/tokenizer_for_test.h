@@ -24,6 +24,8 @@ inline const Tokenizer& small_tokenizer() {
   return tokenizer;
 }
 
+using herd::base64;
+
 inline std::string small_ranks() {
   std::string lines;
   for (std::int32_t id = 0; id < small_tokenizer().size(); ++id)

@@ -116,7 +116,7 @@ void Learner::add_pictures(nn::PackedBatch& batch, std::span<const Example* cons
   float* to = pixels.as<float>().data();
   for (const Example* example : examples)
     for (const engine::Picture& picture : example->prompt.pictures)
-      to = std::ranges::copy(picture.pixels, to).out;
+      to = std::ranges::copy(picture.pixels.all(), to).out;
   batch.set_features(model_->see(ctx_, pixels), std::move(rows));
 }
 

@@ -99,8 +99,10 @@ Served::Case Served::make_case(std::uint64_t seed, std::uint64_t number,
   if (config.vision && draw.chance(40)) {
     Draws pixels(7, static_cast<std::uint64_t>(draw.roll(1, 3)));  // one of three pictures
     Picture picture{.tiles = pixels.roll(1, 2), .side = config.vision->image_size, .pixels = {}};
+    std::vector<float> numbers;
     for (std::int64_t i = 0; i < picture.tiles * 3 * picture.side * picture.side; ++i)
-      picture.pixels.push_back(static_cast<float>(pixels.roll(-100, 100)) / 100.0f);
+      numbers.push_back(static_cast<float>(pixels.roll(-100, 100)) / 100.0f);
+    picture.pixels = std::move(numbers);
     for (std::int64_t i = 0; i < picture.tiles * config.vision->tokens_per_tile(); ++i) {
       request.prompt.patches.push_back(std::ssize(tokens));
       tokens.push_back(config.image_token);

@@ -206,8 +206,10 @@ class Simulation {
         ++result_.refused;
       ++result_.requests;
     }
-    for (const auto& [id, visitor] : live_)
-      if (visitor->sees == step_) scheduler_.ready(id, std::numeric_limits<std::int64_t>::max());
+    // As the engine does: it looks at the pictures of those that run.
+    for (const Scheduler::Sequence* sequence : scheduler_.running_sequences())
+      if (live_.at(sequence->arrival.id)->sees <= step_)
+        scheduler_.ready(sequence->arrival.id, std::numeric_limits<std::int64_t>::max());
     std::vector<std::uint64_t> leaving;
     for (const auto& [id, visitor] : live_)
       if (visitor->gives_up && *visitor->gives_up <= step_) leaving.push_back(id);
@@ -264,6 +266,7 @@ class Simulation {
     for (const auto& [id, visitor] : live_)
       rule(!visitor->arrival.deadline_ms || *visitor->arrival.deadline_ms > step_ * step_ms,
            "request {} lives past its deadline", id);
+    admitted_ = {plan.admitted.begin(), plan.admitted.end()};
     for (const std::uint64_t id : plan.admitted) {
       if (!live_.contains(id)) continue;
       Visitor& visitor = *live_.at(id);
@@ -319,7 +322,8 @@ class Simulation {
     const Visitor& visitor = *live_.at(piece.id);
     rule(piece.begin == holding.length() && end <= options_.context && end <= std::ssize(all),
          "request {}: rows {} to {} of {}", piece.id, piece.begin, end, all.size());
-    rule(step_ >= visitor.sees || end <= visitor.arrival.ready,
+    const bool looked_at = step_ >= visitor.sees && !admitted_.contains(piece.id);
+    rule(looked_at || end <= visitor.arrival.ready,
          "request {}: rows {} to {} show a picture that nobody has seen", piece.id, piece.begin,
          end);
     rule(layout().chunk == 0 || piece.begin / layout().chunk == (end - 1) / layout().chunk,
@@ -457,6 +461,7 @@ class Simulation {
   std::vector<Visitor> visitors_;  // in order of arrival
   std::size_t next_ = 0;
   std::map<std::uint64_t, Visitor*> live_;
+  std::set<std::uint64_t> admitted_;  // in this step
   std::int64_t step_ = 0, work_ = 0;
   SimulationResult result_;
 };
