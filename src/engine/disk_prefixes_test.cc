@@ -75,6 +75,8 @@ class DiskPrefixesOnCria : public testing::Test {
     running.add(1, request, running.check(request).value(), heard, Request::Clock::now());
     while (!running.idle()) running.step(Request::Clock::now());
     running.scheduler().cache().check();
+    const EngineState left = running.state();
+    EXPECT_EQ(left.pages_free + left.pages_cached, left.pages) << "a page without an owner";
     return heard->answer->value();
   }
 

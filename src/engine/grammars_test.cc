@@ -172,6 +172,24 @@ TEST(Grammars, NoCallSlipsPastTheGrammarInFreeText) {
   EXPECT_GT(calls, 10u);
 }
 
+// The tokens around Python's calls are no text of the grammar: they pass where text is free, and nowhere else.
+TEST(Grammars, TheTokensAroundCallsPassInFreeTextAlone) {
+  const std::vector<grammar::Tool> tools{
+      {.name = "send", .schema = parsed(R"({"type":"object"})"), .strict = true}};
+  for (const char* name : {"<|python_start|>", "<|python_end|>"}) {
+    const std::int32_t token = tokenizer().special(name).value();
+    for (const bool must : {false, true}) {
+      GenerateOptions options;
+      options.sampling.temperature = 0;
+      options.grammar = *grammars().tool_calls({.tools = tools, .must = must});
+      Writer writer(options, tokenizer(), {});
+      std::vector<float> logits = flat();
+      logits[static_cast<std::size_t>(token)] = 30;
+      EXPECT_EQ(writer.draw(logits).value().token == token, !must) << name;
+    }
+  }
+}
+
 TEST(Grammars, TheMaskComesBeforeEverythingElse) {
   GenerateOptions options;
   options.sampling.temperature = 0;

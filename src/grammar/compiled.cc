@@ -1,6 +1,6 @@
 #include "grammar/compiled.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "grammar/limits.h"
 
@@ -14,13 +14,19 @@ class Joiner {
   Result<Compiled> run(RuleId root) {
     HERD_TRY_VOID(determinize_all(root));
     mark_useful();
+    if (steps_ > limits::compile_steps_max) return too_many_steps();
     if (!useful_[root][0])
       return fail(Code::invalid_grammar, "no text matches the grammar (rule {})", name(root));
     HERD_TRY_VOID(refuse_left_recursion());
+    if (steps_ > limits::compile_steps_max) return too_many_steps();
     return write(root);
   }
 
  private:
+  static std::unexpected<Error> too_many_steps() {
+    return fail(Code::schema_too_complex, "the grammar needs more than {} steps",
+                limits::compile_steps_max);
+  }
   [[nodiscard]] std::string name(RuleId rule) const { return shown(grammar_.rules()[rule].name); }
 
   Result<> determinize_all(RuleId root) {
@@ -52,82 +58,97 @@ class Joiner {
     return {};
   }
 
-  // A state is useful when some text leads from it to the end of its rule; a call only when its rule's start is. Rounds
-  // over all rules until nothing changes; within a rule, backwards sweeps.
+  // An edge, from the side of what it leads to.
+  struct Before {
+    std::uint32_t state = 0;
+    RuleId rule = no_state;  // that it calls; none for bytes
+  };
+  struct Caller {
+    RuleId rule = 0;
+    std::uint32_t state = 0;
+    std::uint32_t target = 0;
+  };
+  struct Place {
+    RuleId rule = 0;
+    std::uint32_t state = 0;
+  };
+
+  // A state is useful when some text leads from it to the end of its rule; a call only when its rule's start is.
+  // Backwards from what accepts: each edge is looked at when its target becomes useful, a call once more when its
+  // rule's start does.
   void mark_useful() {
     useful_.resize(automata_.size());
-    for (const RuleId rule : order_) useful_[rule].assign(automata_[rule].states.size(), false);
-    bool changed = true;
-    while (changed) {
-      changed = false;
-      for (auto rule = order_.rbegin(); rule != order_.rend(); ++rule) changed |= sweep(*rule);
-    }
-  }
-
-  bool sweep(RuleId rule) {
-    const auto& states = automata_[rule].states;
-    std::vector<bool>& useful = useful_[rule];
-    bool changed = false;
-    std::vector<std::vector<std::uint32_t>> before(states.size());
-    std::vector<std::uint32_t> open;
-    for (std::uint32_t i = 0; i < states.size(); ++i) {
-      for (const Edge& edge : states[i].edges) before[edge.target].push_back(i);
-      for (const CallEdge& call : states[i].calls)
-        if (useful_[call.rule][0]) before[call.target].push_back(i);
-      if (states[i].accepts || useful[i]) open.push_back(i);
-    }
-    while (!open.empty()) {
-      const std::uint32_t at = open.back();
-      open.pop_back();
-      if (!useful[at]) {
-        useful[at] = true;
-        changed = true;
-      }
-      for (const std::uint32_t i : before[at])
-        if (!useful[i]) {
-          useful[i] = true;
-          changed = true;
-          open.push_back(i);
+    std::vector<std::vector<std::vector<Before>>> before(automata_.size());
+    std::vector<std::vector<Caller>> callers(automata_.size());
+    std::vector<Place> open;
+    const auto mark = [&](RuleId rule, std::uint32_t state) {
+      ++steps_;
+      if (useful_[rule][state]) return;
+      useful_[rule][state] = true;
+      open.push_back({rule, state});
+    };
+    for (const RuleId rule : order_) {
+      const auto& states = automata_[rule].states;
+      useful_[rule].assign(states.size(), false);
+      before[rule].resize(states.size());
+      for (std::uint32_t i = 0; i < states.size(); ++i) {
+        for (const Edge& edge : states[i].edges) before[rule][edge.target].push_back({.state = i});
+        for (const CallEdge& call : states[i].calls) {
+          before[rule][call.target].push_back({i, call.rule});
+          callers[call.rule].push_back({rule, i, call.target});
         }
-    }
-    return changed;
-  }
-
-  // The rules that `rule` may enter before it has read a byte; `empty` says which rules may read none.
-  [[nodiscard]] std::vector<RuleId> first_calls(RuleId rule, const std::vector<bool>& empty,
-                                                bool& may_end) const {
-    const auto& states = automata_[rule].states;
-    std::vector<RuleId> found;
-    std::vector<bool> seen(states.size(), false);
-    std::vector<std::uint32_t> open{0};
-    may_end = false;
-    while (!open.empty()) {
-      const std::uint32_t at = open.back();
-      open.pop_back();
-      if (seen[at]) continue;
-      seen[at] = true;
-      may_end |= states[at].accepts;
-      for (const CallEdge& call : states[at].calls) {
-        if (!useful_[call.rule][0] || !useful_[rule][call.target]) continue;
-        found.push_back(call.rule);
-        if (empty[call.rule]) open.push_back(call.target);
+        if (states[i].accepts) mark(rule, i);
       }
     }
-    return found;
+    while (!open.empty()) {
+      const Place at = open.back();
+      open.pop_back();
+      for (const Before& edge : before[at.rule][at.state])
+        if (edge.rule == no_state || useful_[edge.rule][0]) mark(at.rule, edge.state);
+      if (at.state != 0) continue;
+      for (const Caller& call : callers[at.rule])
+        if (useful_[call.rule][call.target]) mark(call.rule, call.state);
+    }
+  }
+
+  // The rules that each rule may enter before it has read a byte. What follows a call belongs to it as soon as the
+  // called rule turns out to end without a byte.
+  [[nodiscard]] std::vector<std::vector<RuleId>> first_calls() {
+    std::vector<std::vector<RuleId>> first(automata_.size());
+    std::vector<std::vector<bool>> seen(automata_.size());
+    std::vector<bool> empty(automata_.size(), false);           // may end without a byte
+    std::vector<std::vector<Place>> waiting(automata_.size());  // for a rule to be one of those
+    std::vector<Place> open;
+    const auto reach = [&](Place at) {
+      ++steps_;
+      if (seen[at.rule][at.state]) return;
+      seen[at.rule][at.state] = true;
+      open.push_back(at);
+    };
+    for (const RuleId rule : order_) seen[rule].resize(automata_[rule].states.size());
+    for (const RuleId rule : order_)
+      if (useful_[rule][0]) reach({rule, 0});
+    while (!open.empty()) {
+      const auto [rule, at] = open.back();
+      open.pop_back();
+      const Automaton::State& state = automata_[rule].states[at];
+      for (const CallEdge& call : state.calls) {
+        if (!useful_[call.rule][0] || !useful_[rule][call.target]) continue;
+        first[rule].push_back(call.rule);
+        if (empty[call.rule])
+          reach({rule, call.target});
+        else
+          waiting[call.rule].push_back({rule, call.target});
+      }
+      if (!state.accepts || empty[rule]) continue;
+      empty[rule] = true;
+      for (const Place& place : std::exchange(waiting[rule], {})) reach(place);
+    }
+    return first;
   }
 
   Result<> refuse_left_recursion() {
-    std::vector<bool> empty(automata_.size(), false);
-    std::vector<std::vector<RuleId>> first(automata_.size());
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (const RuleId rule : order_) {
-        if (!useful_[rule][0]) continue;
-        bool may_end = false;
-        first[rule] = first_calls(rule, empty, may_end);
-        if (may_end && !empty[rule]) changed = empty[rule] = true;
-      }
-    }
+    const std::vector<std::vector<RuleId>> first = first_calls();
     std::vector<std::uint32_t> left(automata_.size(), 0);  // Kahn: calls from rules not yet removed
     for (const RuleId rule : order_)
       for (const RuleId called : first[rule]) ++left[called];

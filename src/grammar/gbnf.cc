@@ -99,8 +99,11 @@ class Reader {
 
   Result<NodeId> sequence(bool nested) {
     std::vector<NodeId> parts;
+    std::uint64_t stacked = 0;  // repetitions of the last part
     while (more()) {
       const char c = peek();
+      const bool repeats = c == '*' || c == '+' || c == '?' || c == '{';
+      stacked = repeats ? stacked + 1 : 0;
       if (c == '"') {
         HERD_TRY(const NodeId node, quoted());
         parts.push_back(node);
@@ -118,8 +121,11 @@ class Reader {
       } else if (in_name(c)) {
         // At a line's start it would be the next rule; lines are not skipped outside parentheses.
         parts.push_back(grammar_.call(rule_named(name())));
-      } else if (c == '*' || c == '+' || c == '?' || c == '{') {
+      } else if (repeats) {
         if (parts.empty()) return refuse("a repetition of nothing");
+        if (stacked > limits::depth_max)
+          return refuse(fmt::format("more than {} repetitions of one part", limits::depth_max),
+                        Code::schema_too_complex);
         HERD_TRY(parts.back(), repeated(parts.back()));
       } else {
         break;

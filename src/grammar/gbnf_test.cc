@@ -88,5 +88,42 @@ TEST(Gbnf, NestsAsDeepAsTheLimitAndNoDeeper) {
   EXPECT_FALSE(compile_gbnf(nested(60'000)));
 }
 
+TEST(Gbnf, RepeatsOnePartAsOftenAsTheLimitAndNoOftener) {
+  const auto stacked = [](std::size_t times) {
+    return compile_gbnf("root ::= \"a\"" + std::string(times, '?'));
+  };
+  EXPECT_TRUE(matches(take(stacked(limits::depth_max)), "a"));
+  for (const std::size_t times : {std::size_t{limits::depth_max} + 1, std::size_t{400'000}}) {
+    const auto refused = stacked(times);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::schema_too_complex);
+  }
+  // Each part has its own.
+  std::string many = "root ::=";
+  for (int i = 0; i < 1000; ++i) many += " \"a\"?";
+  EXPECT_TRUE(compile_gbnf(many));
+}
+
+// Rounds over all rules until nothing changes would take as many as there are rules.
+TEST(Gbnf, TakesLongChainsOfRulesWithinTheStepsOfACompilation) {
+  constexpr std::size_t count = 16'000;
+  static_assert(count * count > limits::compile_steps_max && count < limits::rules_max);
+  std::string choice = "root ::= r1", chain = "r1 ::= \"a\"\n", empty = "r1 ::= \"\"\n";
+  for (std::size_t i = 2; i <= count; ++i) {
+    choice += fmt::format("|r{}", i);
+    chain += fmt::format("r{} ::= \"b\" r{}\n", i, i - 1);
+    empty += fmt::format("r{} ::= r{} r{}\n", i, i - 1, i - 1);
+  }
+  const auto read = take(compile_gbnf(choice + "\n" + chain));
+  EXPECT_EQ(read->size(), 3 * count + 1);  // as written: none lost, none made twice
+  const auto nothing = compile_gbnf(fmt::format("root ::= r{} \"x\"\n", count) + empty);
+  EXPECT_TRUE(nothing) << to_string(nothing.error());
+  const auto left =
+      compile_gbnf(fmt::format("root ::= r{}\nr1 ::= \"\" | r{} \"a\"\n", count, count) +
+                   empty.substr(empty.find('\n') + 1));
+  ASSERT_FALSE(left);
+  EXPECT_TRUE(left.error().message.contains("left recursion")) << left.error().message;
+}
+
 }  // namespace
 }  // namespace herd::grammar

@@ -22,54 +22,123 @@ struct NfaState {
 };
 
 // Thompson's construction from the end to the start: entry(node, next) is a state from which `node` leads to `next`.
+// Nodes may be nested as deeply as a text from outside is long, so the ones begun wait in a list, not on the stack.
 class Nfa {
  public:
-  explicit Nfa(const Grammar& grammar) : grammar_(grammar) {
+  Nfa(const Grammar& grammar, std::uint64_t& steps) : grammar_(grammar), steps_(steps) {
     states.emplace_back();  // 0: the end
   }
 
   std::uint32_t entry(NodeId id, std::uint32_t next) {
-    if (states.size() > limits::nfa_states_max) return next;  // too_large() says so
-    const Node& node = grammar_.nodes()[id];
-    switch (node.kind) {
-      case NodeKind::bytes:
-        return set(node.set, next);
-      case NodeKind::text:
-        for (auto c = node.text.rbegin(); c != node.text.rend(); ++c) {
-          const auto byte = static_cast<std::uint8_t>(*c);
-          next = add({.to = next, .lo = byte, .hi = byte});
-        }
-        return next;
-      case NodeKind::sequence:
-        for (auto child = node.children.rbegin(); child != node.children.rend(); ++child)
-          next = entry(*child, next);
-        return next;
-      case NodeKind::choice: {
-        std::uint32_t all = no_state;
-        for (auto child = node.children.rbegin(); child != node.children.rend(); ++child) {
-          const std::uint32_t one = entry(*child, next);
-          all = all == no_state ? one : add({.empty = one, .empty2 = all});
-        }
-        return all == no_state ? add({}) : all;
+    begin(id, next);
+    // What stops early is no automaton: too_large() says so.
+    while (!open_.empty() && !too_large()) {
+      const Node& node = grammar_.nodes()[open_.back().id];
+      ++steps_;
+      switch (node.kind) {
+        case NodeKind::bytes:
+          end(set(node.set, open_.back().next));
+          break;
+        case NodeKind::text:
+          end(spelled(node.text, open_.back().next));
+          break;
+        case NodeKind::call:
+          end(add({.to = open_.back().next, .rule = node.index}));
+          break;
+        case NodeKind::automaton:
+          end(copied(grammar_.automata()[node.index], open_.back().next));
+          break;
+        case NodeKind::sequence:
+          go_on_in_sequence(node);
+          break;
+        case NodeKind::choice:
+          go_on_in_choice(node);
+          break;
+        case NodeKind::repeat:
+          go_on_in_repeat(node);
+          break;
       }
-      case NodeKind::repeat:
-        return repeated(node, next);
-      case NodeKind::call:
-        return add({.to = next, .rule = node.index});
-      case NodeKind::automaton:
-        return copied(grammar_.automata()[node.index], next);
     }
-    return next;
+    return result_;
   }
 
-  [[nodiscard]] bool too_large() const { return states.size() > limits::nfa_states_max; }
+  [[nodiscard]] bool too_large() const {
+    return states.size() > limits::nfa_states_max || steps_ > limits::compile_steps_max;
+  }
 
   std::vector<NfaState> states;
 
  private:
+  // A node that waits for the entry of a child: result_, when it is met again.
+  struct Open {
+    NodeId id = 0;
+    std::uint32_t next = 0;
+    std::uint32_t at = 0;  // the entry of what was done so far
+    std::size_t done = 0;  // children, or rounds of a repetition
+    bool asked = false;
+  };
+
+  void begin(NodeId id, std::uint32_t next) {
+    open_.push_back({.id = id, .next = next, .at = next});
+  }
+  void end(std::uint32_t result) {
+    open_.pop_back();
+    result_ = result;
+  }
+
+  void go_on_in_sequence(const Node& node) {
+    Open& own = open_.back();
+    if (own.asked) own.at = result_;
+    own.asked = true;
+    if (own.done == node.children.size()) return end(own.at);
+    begin(node.children[node.children.size() - ++own.done], own.at);
+  }
+
+  void go_on_in_choice(const Node& node) {
+    Open& own = open_.back();
+    if (!own.asked)
+      own.at = no_state;
+    else
+      own.at = own.at == no_state ? result_ : add({.empty = result_, .empty2 = own.at});
+    own.asked = true;
+    if (own.done == node.children.size()) return end(own.at == no_state ? add({}) : own.at);
+    begin(node.children[node.children.size() - ++own.done], own.next);
+  }
+
+  // First the rounds that may be left out, or the loop, then those that must be.
+  void go_on_in_repeat(const Node& node) {
+    Open& own = open_.back();
+    const bool loops = node.most == unlimited;
+    const std::size_t optional = loops ? 1 : node.most - node.least;
+    if (!own.asked) {
+      if (loops) own.at = add({.empty2 = own.next});
+    } else if (result_ == own.at) {
+      return end(own.at);  // reads nothing, however often
+    } else if (own.done > optional) {
+      own.at = result_;
+    } else if (loops) {
+      states[own.at].empty = result_;
+    } else {
+      own.at = add({.empty = result_, .empty2 = own.next});
+    }
+    own.asked = true;
+    if (own.done == optional + node.least) return end(own.at);
+    ++own.done;
+    begin(node.children[0], own.at);
+  }
+
   std::uint32_t add(NfaState state) {
+    ++steps_;
     states.push_back(state);
     return static_cast<std::uint32_t>(states.size() - 1);
+  }
+
+  std::uint32_t spelled(std::string_view text, std::uint32_t next) {
+    for (auto c = text.rbegin(); c != text.rend(); ++c) {
+      const auto byte = static_cast<std::uint8_t>(*c);
+      next = add({.to = next, .lo = byte, .hi = byte});
+    }
+    return next;
   }
 
   std::uint32_t set(const ByteSet& set, std::uint32_t next) {
@@ -84,24 +153,6 @@ class Nfa {
       lo = hi;
     }
     return all == no_state ? add({}) : all;
-  }
-
-  std::uint32_t repeated(const Node& node, std::uint32_t next) {
-    const NodeId child = node.children[0];
-    std::uint32_t at = next;
-    if (node.most == unlimited) {
-      const std::uint32_t loop = add({.empty2 = next});
-      const std::uint32_t body = entry(child, loop);
-      states[loop].empty = body;
-      at = loop;
-    } else {
-      for (std::uint32_t i = node.least; i < node.most && !too_large(); ++i) {
-        const std::uint32_t body = entry(child, at);
-        at = add({.empty = body, .empty2 = next});
-      }
-    }
-    for (std::uint32_t i = 0; i < node.least && !too_large(); ++i) at = entry(child, at);
-    return at;
   }
 
   std::uint32_t copied(const Automaton& automaton, std::uint32_t next) {
@@ -119,6 +170,9 @@ class Nfa {
   }
 
   const Grammar& grammar_;
+  std::uint64_t& steps_;
+  std::vector<Open> open_;
+  std::uint32_t result_ = 0;
 };
 
 using Subset = std::vector<std::uint32_t>;
@@ -293,11 +347,12 @@ void Grammar::define(RuleId rule, NodeId body) {
 }
 
 Result<Automaton> regular(const Grammar& grammar, NodeId node, std::uint64_t& steps) {
-  Nfa nfa(grammar);
+  Nfa nfa(grammar, steps);
   const std::uint32_t start = nfa.entry(node, 0);
   if (nfa.too_large())
-    return fail(Code::schema_too_complex, "the grammar repeats itself into more than {} steps",
-                limits::nfa_states_max);
+    return fail(Code::schema_too_complex,
+                "the grammar repeats itself into more than {} states or {} steps",
+                limits::nfa_states_max, limits::compile_steps_max);
   return Subsets(nfa.states, steps).run(start);
 }
 

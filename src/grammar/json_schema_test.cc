@@ -252,6 +252,95 @@ TEST(JsonSchema, NestsAsDeepAsTheLimitAndNoDeeper) {
   EXPECT_FALSE(nested(limits::depth_max + 1));
 }
 
+// References start the count of nested schemas anew; what lies on the stack is counted on.
+TEST(JsonSchema, NestsThroughReferencesAsDeepAsTheLimitAndNoDeeper) {
+  const auto chain = [](std::size_t references, std::size_t lists) {
+    std::string out = R"({"$ref":"#/$defs/0","$defs":{)";
+    for (std::size_t i = 0; i < references; ++i) {
+      std::string one = fmt::format(R"({{"$ref":"#/$defs/{}"}})", i + 1);
+      for (std::size_t list = 0; list < lists; ++list)
+        one = R"({"type":"array","items":)" + one + "}";
+      out += fmt::format(R"("{}":{},)", i, one);
+    }
+    return compile_json_schema(
+        *parse_json(out + fmt::format(R"("{}":{{"type":"null"}}}}}})", references)));
+  };
+  EXPECT_TRUE(chain(limits::levels_max - 2, 0));
+  const auto deeper = chain(limits::levels_max, 0);
+  ASSERT_FALSE(deeper);
+  EXPECT_EQ(deeper.error().code, Code::schema_too_complex);
+  EXPECT_TRUE(chain(30, 29));
+  EXPECT_FALSE(chain(250, 29));
+}
+
+TEST(JsonSchema, TakesLongListsOfItemsAndNames) {
+  std::string items = R"({"type":"array","items":false,"prefixItems":[)", names;
+  std::string all = "[";
+  constexpr int count = 8'180;
+  for (int i = 0; i < count; ++i) {
+    items += i > 0 ? R"(,{"type":"null"})" : R"({"type":"null"})";
+    all += i > 0 ? ",null" : "null";
+    names += fmt::format("{}\"n{}\"", i > 0 ? "," : "", i);
+  }
+  const auto list = take(compile_json_schema(*parse_json(items + "]}")));
+  EXPECT_TRUE(matches(list, all + "]"));
+  EXPECT_TRUE(matches(list, "[null]"));
+  EXPECT_FALSE(matches(list, all + ",null]"));
+  EXPECT_TRUE(compile_json_schema(*parse_json(
+      R"({"type":"object","additionalProperties":{"type":"null"},"required":[)" + names + "]}")));
+}
+
+TEST(JsonSchema, HasNoDocumentsBetweenBoundsInTheWrongOrder) {
+  for (const char* bounds :
+       {R"("type":"array","minItems":5,"maxItems":2)",
+        R"("type":"array","minItems":1,"maxItems":0)",
+        R"("type":"array","prefixItems":[{}],"minItems":5,"maxItems":2)",
+        R"("type":"string","minLength":5,"maxLength":2)",
+        R"("type":"string","pattern":"a","minLength":5,"maxLength":2)",
+        R"("type":"object","minProperties":2,"maxProperties":1)",
+        R"("type":"object","required":["a","b"],"additionalProperties":false,"properties":{"a":{}},
+           "minProperties":2,"maxProperties":1)",
+        R"("type":"integer","minimum":3,"maximum":2)",
+        R"("type":"integer","exclusiveMinimum":3,"exclusiveMaximum":4)",
+        R"("type":"number","minimum":0.5,"exclusiveMaximum":0.5)",
+        R"("type":"number","exclusiveMinimum":-1,"maximum":-1.5)"}) {
+    const auto schema = parse_json("{" + std::string(bounds) + "}");
+    ASSERT_TRUE(schema) << bounds;
+    const auto alone = compile_json_schema(*schema);
+    ASSERT_FALSE(alone) << bounds;
+    EXPECT_TRUE(alone.error().message.contains("no text matches")) << alone.error().message;
+    // Beside others it is no way.
+    const auto one_way =
+        take(compile_json_schema(json::object{{"anyOf", {*schema, {{"const", 1}}}}}));
+    EXPECT_TRUE(matches(one_way, "1")) << bounds;
+    EXPECT_FALSE(matches(one_way, "[1,2,3,4,5]")) << bounds;
+  }
+}
+
+TEST(JsonSchema, RefusesBoundsThatAreNoNumbersOrTooMany) {
+  for (const char* schema :
+       {R"({"type":"array","minItems":1e300})",
+        R"({"type":"array","maxItems":18446744073709551615})",
+        R"({"type":"string","minLength":1e19})", R"({"type":"number","minimum":1e400})",
+        R"({"type":"integer","maximum":-1e400})"}) {
+    const auto read = parse_json(schema);
+    EXPECT_FALSE(read && compile_json_schema(*read)) << schema;
+  }
+}
+
+TEST(JsonSchema, KeepsWhatStandsBesideAReferenceInABranch) {
+  for (const char* keyword : {"anyOf", "oneOf"}) {
+    const auto schema = take(compile_json_schema(*parse_json(fmt::format(
+        R"({{"$defs":{{"n":{{"type":"integer"}}}},"minimum":0,
+             "{}":[{{"$ref":"#/$defs/n","maximum":9}},{{"type":"null"}}]}})",
+        keyword))));
+    EXPECT_TRUE(matches(schema, "9")) << keyword;
+    EXPECT_FALSE(matches(schema, "10")) << keyword;
+    EXPECT_FALSE(matches(schema, "-1")) << keyword;
+    EXPECT_TRUE(matches(schema, "null")) << keyword;
+  }
+}
+
 TEST(JsonSchema, TakesAsManyConstantsAsTheLimitAndNoMore) {
   const auto with = [](std::size_t count) {
     std::string out = R"({"enum":[0)";

@@ -8,6 +8,7 @@ namespace herd::grammar::limits {
 
 inline constexpr std::uint64_t text_bytes_max = 1ull << 20;  // of a regex or a GBNF text
 inline constexpr std::uint64_t depth_max = 32;               // nested groups, nested schemas
+inline constexpr std::uint64_t levels_max = 1024;            // nested schemas, references included
 inline constexpr std::uint64_t schema_nodes_max = 8192;      // subschemas read
 inline constexpr std::uint64_t repeat_max = 1000;            // in {m,n}, minItems, maxLength
 inline constexpr std::uint64_t enum_values_max = 2048;       // of one enum

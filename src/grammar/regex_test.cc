@@ -85,5 +85,21 @@ TEST(Regex, EndsItsWorkAtALimitWhateverIsRepeated) {
   EXPECT_FALSE(compile_regex("((a{1000}){1000}){1000}"));
 }
 
+// What adds no state is not counted by states: 10^12 rounds of nothing are still nothing.
+TEST(Regex, ReadsNothingHoweverOftenItIsRepeated) {
+  for (const char* pattern : {"(){1000}{1000}{1000}{1000}", "a{0}{1000}{1000}{1000}{1000}",
+                              "(()()){1000}{0,1000}{1000}{1000,}{1000}"}) {
+    const auto compiled = take(compile_regex(pattern));
+    EXPECT_TRUE(matches(compiled, "")) << pattern;
+    EXPECT_FALSE(matches(compiled, "a")) << pattern;
+  }
+  // Many empty parts beside one that is not: rounds add few states and cost much.
+  std::string parts = "(";
+  for (int i = 0; i < 200'000; ++i) parts += "()";
+  const auto refused = compile_regex(parts + "a){1000}");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::schema_too_complex);
+}
+
 }  // namespace
 }  // namespace herd::grammar

@@ -146,10 +146,7 @@ Result<RuleId> SchemaReader::referred(const std::string& pointer) {
   referred_.emplace(pointer, rule);
   // What is referred to is nested anew, not below the one who refers.
   const std::uint64_t depth = std::exchange(depth_, 0);
-  if (++references_ > limits::depth_max * 8)
-    return refuse(pointer, "references are too deep", Code::schema_too_complex);
   HERD_TRY(const NodeId body, any_of(*target, pointer));
-  --references_;
   depth_ = depth;
   g_.define(rule, body);
   return rule;
@@ -162,7 +159,12 @@ Result<NodeId> SchemaReader::any_of(const json::value& schema, const std::string
   if (++depth_ > limits::depth_max)
     return refuse(where, fmt::format("nested more than {} deep", limits::depth_max),
                   Code::schema_too_complex);
+  if (++levels_ > limits::levels_max)
+    return refuse(where,
+                  fmt::format("nested more than {} deep, references included", limits::levels_max),
+                  Code::schema_too_complex);
   auto out = read_at(schema, where);
+  --levels_;
   --depth_;
   return out;
 }
@@ -213,18 +215,23 @@ Result<NodeId> SchemaReader::reference(const json::value& value, const Object& r
   return any_of(one, where);
 }
 
+// The schema without a $ref of its own: what it names, and what stands beside it.
+Result<json::value> SchemaReader::inlined(json::value schema, const std::string& where) {
+  for (int i = 0; find(schema, "$ref") != nullptr; ++i) {
+    const json::value ref = schema.get_object()["$ref"];
+    if (!ref.is_string() || i > 32) return refuse(where, "a $ref that is no string, or a cycle");
+    HERD_TRY(const json::value* const target, resolve(std::string(ref.get_string())));
+    schema.get_object().erase("$ref");
+    HERD_TRY(schema, merge(*target, schema, where));
+  }
+  return schema;
+}
+
 Result<NodeId> SchemaReader::all_of(const json::array& parts, const Object& rest,
                                     const std::string& where) {
   json::value all = rest;
   for (const json::value& part : parts) {
-    json::value resolved = part;
-    for (int i = 0; resolved.is_object() && resolved.get_object().contains("$ref"); ++i) {
-      const json::value ref = resolved.get_object()["$ref"];
-      if (!ref.is_string() || i > 32) return refuse(where, "a $ref that is no string, or a cycle");
-      HERD_TRY(const json::value* const target, resolve(std::string(ref.get_string())));
-      resolved.get_object().erase("$ref");
-      HERD_TRY(resolved, merge(*target, resolved, where));
-    }
+    HERD_TRY(const json::value resolved, inlined(part, where));
     HERD_TRY(all, merge(all, resolved, where));
   }
   return any_of(all, where);
@@ -238,10 +245,7 @@ Result<NodeId> SchemaReader::one_of(const json::array& branches, const Object& r
     const std::string at = fmt::format("{}/{}", where, i);
     json::value branch = branches[i];
     if (!rest.empty()) {
-      if (const json::value* ref = find(branch, "$ref"); ref && ref->is_string()) {
-        HERD_TRY(const json::value* const target, resolve(std::string(ref->get_string())));
-        branch = *target;
-      }
+      HERD_TRY(branch, inlined(std::move(branch), at));
       HERD_TRY(branch, merge(rest, branch, at));
     }
     HERD_TRY(const NodeId way, any_of(branch, at));

@@ -42,6 +42,7 @@ class SchemaReader {
   Result<NodeId> any_of(const json::value& schema, const std::string& where);
   Result<NodeId> read_at(const json::value& schema, const std::string& where);
   Result<NodeId> reference(const json::value& value, const Object& rest, const std::string& where);
+  Result<json::value> inlined(json::value schema, const std::string& where);
   Result<NodeId> all_of(const json::array& parts, const Object& rest, const std::string& where);
   Result<NodeId> one_of(const json::array& branches, const Object& rest, const std::string& where,
                         bool exactly);
@@ -82,7 +83,7 @@ class SchemaReader {
   std::map<std::string, RuleId> referred_;
   std::uint64_t nodes_ = 0;
   std::uint64_t depth_ = 0;
-  std::uint64_t references_ = 0;
+  std::uint64_t levels_ = 0;  // the same across references: what lies on the stack
 };
 
 // The name as a part of a pointer.

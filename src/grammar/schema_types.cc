@@ -157,7 +157,8 @@ Result<NodeId> SchemaReader::number(const Object& schema, const std::string& whe
 
 Result<NodeId> SchemaReader::array(const Object& schema, const std::string& where) {
   HERD_TRY(const std::uint32_t least, count(schema, "minItems", 0, where));
-  HERD_TRY(std::uint32_t most, count(schema, "maxItems", unlimited, where));
+  HERD_TRY(const std::uint32_t most, count(schema, "maxItems", unlimited, where));
+  if (most < least) return g_.never();
   if (const json::value* unique = schema.if_contains("uniqueItems"))
     if (*unique != json::value(false) && most > 1)
       HERD_TRY_VOID(
@@ -302,6 +303,7 @@ Result<NodeId> SchemaReader::object(const Object& schema, const std::string& whe
   }
   HERD_TRY(const std::uint32_t least, count(schema, "minProperties", 0, where));
   HERD_TRY(const std::uint32_t most, count(schema, "maxProperties", unlimited, where));
+  if (most < least) return g_.never();
   if (least > required.size() ||
       (most != unlimited && (most < properties.size() || !g_.is_never(other))))
     HERD_TRY_VOID(unsupported(where,

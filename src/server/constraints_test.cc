@@ -147,14 +147,26 @@ TEST(Constraints, ToolChoiceDemandsCallsAndForbidsThem) {
     EXPECT_EQ(text_at(named, "choices.0.message.tool_calls.0.function.name"), "add_note");
     EXPECT_EQ(list_at(named, "choices.0.message.tool_calls").size(), 1u);
   }
-  for (int seed = 0; seed < 4; ++seed) {
-    const json::value one = answered({{"tools", tools()},
-                                      {"tool_choice", "required"},
-                                      {"parallel_tool_calls", false},
-                                      {"temperature", 2},
-                                      {"seed", seed}});
-    EXPECT_EQ(list_at(one, "choices.0.message.tool_calls").size(), 1u);
-  }
+  // Where nothing may end the answer but the grammar, one call follows the other unless one alone is wanted.
+  const json::value ends =
+      parsed(served().post("/tokenize", {{"content", "<|eot|><|eom|><|end_of_text|>"},
+                                         {"parse_special", true},
+                                         {"add_special", false}}));
+  json::object never;
+  for (const json::value& end : list_at(ends, "tokens")) never[json::serialize(end)] = -100;
+  EXPECT_EQ(never.size(), 3u);
+  for (int seed = 0; seed < 4; ++seed)
+    for (const bool parallel : {false, true}) {
+      const json::value several = answered({{"tools", json::array{tools()[1]}},
+                                            {"tool_choice", "required"},
+                                            {"parallel_tool_calls", parallel},
+                                            {"logit_bias", never},
+                                            {"temperature", 2},
+                                            {"seed", seed}});
+      const std::size_t calls = list_at(several, "choices.0.message.tool_calls").size();
+      EXPECT_EQ(calls > 1, parallel) << calls;
+      EXPECT_GE(calls, 1u);
+    }
   const json::value none = answered({{"tools", tools()}, {"tool_choice", "none"}});
   EXPECT_FALSE(at(none, "choices.0.message").get_object().contains("tool_calls"));
   const json::value allowed = answered(
