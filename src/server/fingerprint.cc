@@ -68,14 +68,15 @@ std::string name_of(std::span<const fs::path> parts, std::string_view version,
     for (const fs::path& file : files_of(part)) {
       const std::uint64_t size = fs::file_size(file, ignored);
       all += fmt::format("{}\n{}\n", file.filename().string(), size);
-      all += text_of(std::span<const unsigned char>(digest_of(sampled(file, size))));
+      const auto digest = digest_of(sampled(file, size));
+      all += text_of(std::span<const unsigned char>(digest));
       if (with_times)
         all += fmt::format("{}\n", fs::last_write_time(file, ignored).time_since_epoch().count());
     }
   }
   std::string name = "fp_";
-  for (const unsigned char byte : std::span(digest_of(all)).first(8))
-    name += fmt::format("{:02x}", byte);
+  const auto digest = digest_of(all);
+  for (const unsigned char byte : std::span(digest).first(8)) name += fmt::format("{:02x}", byte);
   return name;
 }
 
