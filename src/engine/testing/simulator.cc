@@ -269,8 +269,13 @@ class Simulation {
       Visitor& visitor = *live_.at(id);
       if (!visitor.first_turn) {
         visitor.first_turn = step_;
-        if (visitor.rare)
-          result_.longest_wait = std::max(result_.longest_wait, step_ - visitor.arrives);
+        if (visitor.rare) {
+          // Where there is one place, the rarer tenant's own answers are in each other's way too; not the flood's doing.
+          const std::int64_t since =
+              options_.sequences > 1 ? visitor.arrives : std::max(visitor.arrives, rare_turn_);
+          result_.longest_wait = std::max(result_.longest_wait, step_ - since);
+          rare_turn_ = step_;
+        }
       }
       trace(id);
     }
@@ -458,6 +463,7 @@ class Simulation {
   std::size_t next_ = 0;
   std::map<std::uint64_t, Visitor*> live_;
   std::int64_t step_ = 0, work_ = 0;
+  std::int64_t rare_turn_ = 0;  // when the rarer tenant last had its turn
   SimulationResult result_;
 };
 
