@@ -270,7 +270,7 @@ class Simulation {
       if (!visitor.first_turn) {
         visitor.first_turn = step_;
         if (visitor.rare) {
-          // Where there is one place, the rarer tenant's own answers are in each other's way too; not the flood's doing.
+          // Where there is one place, the rarer tenant's own answers are in its way too; not the flood's doing.
           const std::int64_t since =
               options_.sequences > 1 ? visitor.arrives : std::max(visitor.arrives, rare_turn_);
           result_.longest_wait = std::max(result_.longest_wait, step_ - since);
