@@ -132,6 +132,8 @@ def make_gguf():
     gguf("tensor_type_1000", file_of([], [info("a", (32,), 1000, 0)], bytes(64)), "E1111", "1000")
     gguf("tensor_product", file_of([], [info("a", (2**40, 2**40), 0, 0)], bytes(64)), "E1109", "1099511627776")
     gguf("tensor_bytes_wrap", file_of([], [info("a", (2**62, 4), 0, 0)], bytes(64)), "E1109", "overflows")
+    # Read from its other end, as a shape of rows, it would overflow before it meets the 0.
+    gguf("tensor_bytes_wrap_beside_0", file_of([], [info("a", (0, 2**62, 4), 0, 0)], bytes(64)), "E1109", "overflows")
     gguf("tensor_dim_2_64", file_of([], [info("a", (0, 2**64 - 1), 0, 0)], bytes(64)), "E1109", "overflows")
     gguf("tensor_past_end", file_of([], one, bytes(127)), "E1110", "end behind the data's 127 bytes",
          hint="128 bytes of data")

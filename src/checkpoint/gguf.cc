@@ -277,11 +277,15 @@ class Parser {
     if (dims[0] % format.block != 0)
       return fail(Code::gguf_blocks, "ne0={} is not a multiple of {} ({})", dims[0], format.block,
                   format.name);
-    const auto elements = checked_product(dims);
+    // Without its zeros, so that the product of any of them, in any order, is one of 64 bits.
+    std::vector<std::uint64_t> factors = dims;
+    std::erase(factors, 0);
+    const auto most = checked_product(factors);
+    const auto elements =
+        most && factors.size() < dims.size() ? std::optional<std::uint64_t>(0) : most;
     const auto bytes =
         elements ? checked_mul(*elements / format.block, format.bytes) : std::nullopt;
-    if (!bytes || *elements > static_cast<std::uint64_t>(INT64_MAX) ||
-        std::ranges::any_of(dims, [](auto dim) { return dim > std::uint64_t{INT64_MAX}; }))
+    if (!bytes || *most > static_cast<std::uint64_t>(INT64_MAX))
       return fail(Code::shape_overflow, "shape product overflows 64 bits: [{}] of {}",
                   fmt::join(dims, ", "), format.name);
     for (std::size_t i = dims.size(); i > 0; --i)

@@ -75,6 +75,25 @@ TEST_P(Determinism, MatmulRowsDoNotDependOnSplitOrThreads) {
     }
 }
 
+// More inputs than the rows of a batch are turned at a time.
+TEST_P(Determinism, MatmulRowsOfManyInputsDoNotDependOnTheRowsBesideThem) {
+  constexpr std::int64_t rows = 32, in = 8192 + 300, out = 37;
+  Draw draw(8);
+  const auto x = Input<float>::floats(draw, rows * in);
+  const test::RandomMatrix weight(draw, DType::f16, Layout::out_in, out, in, true);
+  const auto multiply = [&](std::int64_t step) {
+    std::vector<float> y(rows * out);
+    for (std::int64_t t = 0; t < rows; t += step) {
+      const MatmulGroup group{weight.matrix(), nullptr, t, std::min(rows, t + step), 0};
+      cpu_kernels().matmul({x.data(), in, y.data(), out, &group, 1}, {});
+    }
+    return y;
+  };
+  const std::vector<float> alone = multiply(1);
+  for (const std::int64_t step : {9, 16, 17, 32})
+    ASSERT_EQ(first_difference(alone, multiply(step)), -1) << step << " rows together";
+}
+
 // Rows, or elements, that a kernel can be asked for in any pieces.
 struct Rows {
   std::string name;

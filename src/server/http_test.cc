@@ -133,6 +133,21 @@ TEST_F(Http, AnswersWhoClosesItsDirectionBehindTheRequest) {
   EXPECT_TRUE(client.closed());
 }
 
+// The last answer is on its way, and the connection only waits for its client's end, which comes early.
+TEST_F(Http, AnswersWhoClosesItsDirectionWhileTheLastAnswerIsWritten) {
+  start({.socket_send_bytes = 4096});
+  RawClient client(server_->port(), 1024);
+  client.send(post_of("/slow", ""));
+  handler_.wait_for_arrival();
+  const std::string body(300'000, 'x');
+  handler_.with_held([&](Exchange& exchange) { exchange.respond({.body = body, .close = true}); });
+  handler_.let_go();
+  client.read_until("\r\n\r\n");
+  client.half_close();
+  std::this_thread::sleep_for(milliseconds(100));
+  EXPECT_TRUE(client.receive().body == body);
+}
+
 // A39, D1, D2, D3, A24, A36: each is refused with its own status, and the connection ends.
 TEST_F(Http, A39A36A24RefusesWhatIsAmbiguousOrTooLarge) {
   start();

@@ -272,8 +272,13 @@ class Simulation {
       Visitor& visitor = *live_.at(id);
       if (!visitor.first_turn) {
         visitor.first_turn = step_;
-        if (visitor.rare)
-          result_.longest_wait = std::max(result_.longest_wait, step_ - visitor.arrives);
+        if (visitor.rare) {
+          // Where there is one place, the rarer tenant's own answers are in its way too; not the flood's doing.
+          const std::int64_t since =
+              options_.sequences > 1 ? visitor.arrives : std::max(visitor.arrives, rare_turn_);
+          result_.longest_wait = std::max(result_.longest_wait, step_ - since);
+          rare_turn_ = step_;
+        }
       }
       trace(id);
     }
@@ -463,6 +468,7 @@ class Simulation {
   std::map<std::uint64_t, Visitor*> live_;
   std::set<std::uint64_t> admitted_;  // in this step
   std::int64_t step_ = 0, work_ = 0;
+  std::int64_t rare_turn_ = 0;  // when the rarer tenant last had its turn
   SimulationResult result_;
 };
 

@@ -14,6 +14,7 @@
 #include "kernels/cpu/decode-inl.h"
 #include "kernels/cpu/matmul_few_rows-inl.h"
 #include "kernels/cpu/matmul_plan.h"
+#include "kernels/cpu/matmul_some_rows-inl.h"
 #include "kernels/cpu/panel-inl.h"
 #include "kernels/cpu/quantized-inl.h"
 #include "kernels/cpu/quantized_matmul.h"
@@ -66,6 +67,8 @@ template <class Weight>
 void multiply_as(const MatmulItem& item) {
   if (item.rows() <= few_rows_max)
     multiply_few_rows<Weight>(item);
+  else if (item.rows() <= some_rows_max && item.group->weight.layout == Layout::out_in)
+    multiply_some_rows<Weight>(item);
   else
     multiply_many_rows<Weight>(item);
 }

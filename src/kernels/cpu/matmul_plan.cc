@@ -11,8 +11,10 @@ namespace {
 // Items a thread should find, so that the last one to finish is not long alone.
 constexpr std::int64_t items_per_thread = 6;
 
-// From here on weights are decoded into panels before they are multiplied, which pays when several rows share them.
-constexpr std::int64_t many_rows = 9;
+// From here on weights are decoded before they are multiplied, which pays when several rows share them: into runs that
+// all outputs' sums meet (out_in), and from `many_rows` on into panels.
+constexpr std::int64_t some_rows = 9;
+constexpr std::int64_t many_rows = 33;
 
 // Rows of one item with many: enough to pay for decoding its weights; few enough that their x stays in the last-level
 // cache. Outputs of one item: whole panels on every instruction set, enough of them to pay for copying x; few enough
@@ -43,6 +45,11 @@ ItemSize few_rows_item(Layout layout, std::int64_t rows, std::int64_t out, std::
   return {rows, std::clamp<std::int64_t>(round_up(outs, 64), 64, rows == 8 ? 256 : 2048)};
 }
 
+// Some rows: their x is turned once an item, so outputs are many.
+ItemSize some_rows_item(std::int64_t rows, std::int64_t out, std::int64_t wanted) {
+  return {rows, std::clamp<std::int64_t>(round_up(divide_up(out, wanted), 16), 64, 1024)};
+}
+
 // Many rows: wide items first, because weights are then decoded once; more items come from fewer rows each, and, where
 // rows are too few for that, from fewer outputs.
 ItemSize many_rows_item(std::int64_t rows, std::int64_t out, std::int64_t wanted) {
@@ -63,6 +70,13 @@ ItemSize packed_item(std::int64_t rows, std::int64_t out, std::int64_t wanted) {
   const std::int64_t row_blocks = divide_up(rows, rows_max);
   const std::int64_t out_blocks = std::max(divide_up(out, outs_max), divide_up(wanted, row_blocks));
   return {divide_up(rows, row_blocks), round_up(divide_up(out, out_blocks), unit)};
+}
+
+ItemSize item_of(Layout layout, std::int64_t rows, std::int64_t out, std::int64_t wanted) {
+  if (layout == Layout::packed) return packed_item(rows, out, wanted);
+  if (rows < some_rows) return few_rows_item(layout, rows, out, wanted);
+  if (rows < many_rows && layout == Layout::out_in) return some_rows_item(rows, out, wanted);
+  return many_rows_item(rows, out, wanted);
 }
 
 }  // namespace
@@ -93,9 +107,7 @@ MatmulPlan::MatmulPlan(const MatmulArgs& args, int threads) : args_(args) {
     const std::int64_t rows = group.row_end - group.row_begin, out = group.weight.out;
     if (rows <= 0 || out <= 0) continue;
     const std::int64_t wanted = divide_up(items_wanted * cost_of(group), cost);
-    const ItemSize item = group.weight.layout == Layout::packed ? packed_item(rows, out, wanted)
-                          : rows < many_rows ? few_rows_item(group.weight.layout, rows, out, wanted)
-                                             : many_rows_item(rows, out, wanted);
+    const ItemSize item = item_of(group.weight.layout, rows, out, wanted);
     const std::int64_t out_blocks = divide_up(out, item.outs);
     cuts.push_back({&group, items_, item.rows, item.outs, out_blocks});
     items_ += divide_up(rows, item.rows) * out_blocks;
