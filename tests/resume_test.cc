@@ -175,7 +175,7 @@ TEST(Resume, AKilledFinetuningEndsWithTheSameBits) {
   EXPECT_TRUE(bytes("whole") == bytes("killed")) << "after " << killed << " kills";
 }
 
-// What a machine that goes down sends: the training saves where it is and ends well. Nobody else writes there meanwhile.
+// What a machine that goes down sends: the training saves and ends well. Nobody else writes there meanwhile.
 TEST(Resume, SigtermSavesAndOneTrainingWritesAtATime) {
   const cli::TemporaryDirectory directory;
   write_training(directory.path(), 100'000);

@@ -62,7 +62,7 @@ def rule_layers(tree):
             yield path, 1, f"folder '{folder}' is in no layer; add it to LAYERS in tools/tidy_cxx.py"
             continue
         for line, delimiter, included in includes_of(tree.text(path)):
-            if delimiter != '"' or path.startswith("fuzz/"):
+            if delimiter != '"' or path.startswith(("fuzz/", "bench/")):
                 continue
             beside = path.rsplit("/", 1)[0] + "/" + included
             if f"src/{included}" not in tree.files and not (folder is None and beside in tree.files):

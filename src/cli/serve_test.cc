@@ -86,7 +86,8 @@ std::string stream_of(int tokens) {
       body.size(), body);
 }
 
-// Until a word has come, not only the head of the answer, and no longer: a stream that never pauses would be read whole.
+// Until a word has come, not only the head of the answer, and no longer: a stream that never pauses would be read
+// whole.
 void read_some_of(RawClient& client) { client.read_until("\"delta\":{\"content\":\""); }
 
 TEST(Serve, C41WithoutAModelShowsThreeExamples) {

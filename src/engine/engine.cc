@@ -212,7 +212,8 @@ Result<std::uint64_t> Engine::submit(Request request, std::shared_ptr<Listener> 
 
 // The listeners are shared, see engine.h.
 Result<std::vector<std::uint64_t>> Engine::submit(
-    std::vector<Request> requests, std::vector<std::shared_ptr<Listener>> listeners) {
+    std::vector<Request> requests,
+    std::vector<std::shared_ptr<Listener>> listeners) {  // shared, see engine.h
   return loop_->submit(std::move(requests), std::move(listeners));
 }
 

@@ -19,7 +19,7 @@ class Pixels {
   Pixels() = default;
   Pixels(
       std::vector<float> numbers)  // NOLINT(google-explicit-constructor): they are the same thing
-      : numbers_(std::make_shared<const std::vector<float>>(std::move(numbers))) {}
+      : numbers_(std::make_shared<const std::vector<float>>(std::move(numbers))) {}  // shared by copies
 
   [[nodiscard]] std::span<const float> all() const {
     return numbers_ ? std::span<const float>(*numbers_) : std::span<const float>();

@@ -47,8 +47,8 @@ class Stepper {
   // Before the first request. Fails as PrefixStore::open.
   Result<void> keep_on_disk(const PrefixStoreOptions& options);
 
-  // What submit() can say at once, and the hashes of the request's pictures, which take their time: those of pixels that
-  // are in `known` are taken from there, others are put there. Reads constant parts only, so any thread may ask.
+  // What submit() can say at once, and the hashes of the request's pictures, which take their time: those of pixels
+  // that are in `known` are taken from there, others are put there. Reads constant parts only, so any thread may ask.
   using KnownHashes = std::map<const void*, std::uint64_t>;
   [[nodiscard]] Result<std::vector<std::uint64_t>> check(const Request& request,
                                                          KnownHashes& known) const;

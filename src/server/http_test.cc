@@ -402,7 +402,7 @@ TEST_F(Http, CountsABodyUntilItIsRead) {
 TEST_F(Http, AnswersAreTakenToTheirEndHoweverLongItTakes) {
   for (const bool ends : {false, true}) {
     handler_.arrived = 0;
-    start({.idle_timeout = milliseconds(100), .tick = milliseconds(20), .socket_send_bytes = 4096});
+    start({.idle_timeout = milliseconds(100), .socket_send_bytes = 4096, .tick = milliseconds(20)});
     RawClient client(server_->port(), 4096);
     client.send(post_of("/slow", ""));
     handler_.wait_for_arrival();
@@ -422,7 +422,7 @@ TEST_F(Http, AnswersAreTakenToTheirEndHoweverLongItTakes) {
 
 // What comes at once and is taken is no slow client, however much it is.
 TEST_F(Http, ABurstIsSentWhole) {
-  start({.tick = milliseconds(20), .socket_send_bytes = 4096});
+  start({.socket_send_bytes = 4096, .tick = milliseconds(20)});
   RawClient client(server_->port());
   client.send(post_of("/stream", ""));
   handler_.wait_for_arrival();
@@ -437,7 +437,7 @@ TEST_F(Http, ABurstIsSentWhole) {
 
 // Who takes a little, and always less than is said, is let go of.
 TEST_F(Http, AStreamThatFallsBehindForLongEnds) {
-  start({.backlog_grace = milliseconds(100), .tick = milliseconds(20), .socket_send_bytes = 4096});
+  start({.socket_send_bytes = 4096, .backlog_grace = milliseconds(100), .tick = milliseconds(20)});
   RawClient client(server_->port(), 4096);
   client.send(post_of("/stream", ""));
   handler_.wait_for_arrival();

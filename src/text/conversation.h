@@ -30,8 +30,8 @@ struct Message {
   std::vector<ContentPart> parts;
   bool parts_listed = false;  // content was a list; some templates trim the texts of lists only
   std::vector<ToolCall> tool_calls;  // assistant only
-  // Assistant only: the tokens that the model wrote this message as, where they are known. They stand for parts and calls
-  // when it is rendered.
+  // Assistant only: the tokens that the model wrote this message as, where they are known. They stand for parts and
+  // calls when it is rendered.
   std::vector<std::int32_t> written = {};
   json::value result;  // tool only: the content as it was given, a text, a list or an object
 

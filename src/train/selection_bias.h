@@ -1,7 +1,7 @@
-// Balances experts without a loss: what a router's scores are shifted by when experts are chosen, and only then, is moved
-// after each step towards those that had too few tokens (Wang et al. 2024). The scores that scale the experts' inputs
-// stay as they are. A released Llama 4 has no such shift, so over the last part of a training it is drawn to zero, and a
-// model is written only when it is there.
+// Balances experts without a loss: what a router's scores are shifted by when experts are chosen, and only then, is
+// moved after each step towards those that had too few tokens (Wang et al. 2024). The scores that scale the experts'
+// inputs stay as they are. A released Llama 4 has no such shift, so over the last part of a training it is drawn to
+// zero, and a model is written only when it is there.
 //   E experts
 #pragma once
 
