@@ -201,6 +201,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const llama4::Model& model,
 Engine::Engine(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
 Engine::~Engine() = default;
 
+// The listener is shared, see engine.h.
 Result<std::uint64_t> Engine::submit(Request request, std::shared_ptr<Listener> listener) {
   std::vector<Request> requests;
   requests.push_back(std::move(request));

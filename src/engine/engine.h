@@ -139,7 +139,7 @@ class Engine {
   // `listener` is shared between the caller's connection and the engine, whichever ends first.
   Result<std::uint64_t> submit(Request request, std::shared_ptr<Listener> listener);
 
-  // The same for several that belong together: all are taken, or none. Numbers in their order; listeners shared as above.
+  // The same for several that belong together: all are taken, or none. Numbers in order; listeners shared as above.
   Result<std::vector<std::uint64_t>> submit(std::vector<Request> requests,
                                             std::vector<std::shared_ptr<Listener>> listeners);
 

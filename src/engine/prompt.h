@@ -17,9 +17,9 @@ namespace herd::engine {
 class Pixels {
  public:
   Pixels() = default;
-  Pixels(
-      std::vector<float> numbers)  // NOLINT(google-explicit-constructor): they are the same thing
-      : numbers_(std::make_shared<const std::vector<float>>(std::move(numbers))) {}  // shared by copies
+  // Shared by copies; not explicit, because it is the same thing.
+  Pixels(std::vector<float> numbers)  // NOLINT(google-explicit-constructor)
+      : numbers_(std::make_shared<const std::vector<float>>(std::move(numbers))) {}
 
   [[nodiscard]] std::span<const float> all() const {
     return numbers_ ? std::span<const float>(*numbers_) : std::span<const float>();
