@@ -1,5 +1,5 @@
 // How long a grammar takes to compile, and a mask to make, over a vocabulary:
-//   grammar_bench TOKENIZER.json|tokenizer.model [SCHEMA.json... | -]
+//   grammar_bench TOKENIZER.json|tokenizer.model [SCHEMA.json|GRAMMAR.gbnf... | -]
 // Without schemas, three that are common: a flat record, a nested list with free text, any JSON object. The answers are
 // random walks; the first mask of each state pays for the walk over the vocabulary, which is why the median and the
 // 99th percentile are printed apart.
@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/rng.h"
 #include "grammar/constraint.h"
+#include "grammar/gbnf.h"
 #include "grammar/json_schema.h"
 #include "text/tokenizer.h"
 
@@ -60,10 +61,11 @@ std::int32_t pick(std::span<const std::uint64_t> mask, std::uint64_t seed, std::
 
 int measure(std::string_view name, std::string_view text, const grammar::TriePtr& trie,
             std::int32_t end, std::span<const std::int32_t> closing) {
-  const auto parsed = parse_json(text);
+  const bool is_schema = !name.ends_with(".gbnf");
+  const auto parsed = parse_json(is_schema ? text : "{}");
   if (!parsed) return fmt::print(stderr, "{}\n", to_string(parsed.error())), 1;
   auto start = Clock::now();
-  auto compiled = grammar::compile_json_schema(*parsed);
+  auto compiled = is_schema ? grammar::compile_json_schema(*parsed) : grammar::compile_gbnf(text);
   double compile_us = microseconds_since(start);
   if (!compiled) return fmt::print(stderr, "{}\n", to_string(compiled.error())), 1;
   const std::size_t states = compiled->size();
@@ -73,13 +75,19 @@ int measure(std::string_view name, std::string_view text, const grammar::TriePtr
   start = Clock::now();
   grammar->warm(warm_ms);
   compile_us += microseconds_since(start);
+  start = Clock::now();
+  const auto begins = grammar::TokenGrammar::check_first_mask(grammar);
+  const double first_us = microseconds_since(start);
+  if (!begins) fmt::print("{}\n", to_string(begins.error()));
   std::vector<double> times;
+  std::uint64_t most_steps = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     grammar::Constraint constraint(grammar, {end});
     for (std::uint64_t step = 0; step < 400 && !constraint.is_done(); ++step) {
       start = Clock::now();
       const auto mask = constraint.mask();
       times.push_back(microseconds_since(start));
+      most_steps = std::max(most_steps, constraint.steps());
       if (!constraint.accept(pick(mask, seed, step, closing))) break;
     }
   }
@@ -89,8 +97,9 @@ int measure(std::string_view name, std::string_view text, const grammar::TriePtr
   };
   fmt::print(
       "{:<10} {:>6} states, compiled in {:>8.0f} us; {:>5} masks: median {:>6.1f} us, "
-      "90% {:>7.1f}, 99% {:>8.1f}, longest {:>8.1f}\n",
-      name, states, compile_us, times.size(), part(0.5), part(0.9), part(0.99), part(1));
+      "90% {:>7.1f}, 99% {:>8.1f}, longest {:>8.1f}, {} steps; the first {:.0f} us\n",
+      name, states, compile_us, times.size(), part(0.5), part(0.9), part(0.99), part(1), most_steps,
+      first_us);
   return 0;
 }
 

@@ -62,16 +62,42 @@ Result<Drawn> Writer::draw(std::span<float> logits_V) {
   std::vector<float> own;
   if (wants_logprobs()) own.assign(logits_V.begin(), logits_V.end());
   shape_logits(logits_V);
-  if (constraint_ && std::ranges::all_of(logits_V, [](float logit) {
-        return logit == -std::numeric_limits<float>::infinity();
-      }))
-    return fail(Code::grammar_dead_end,
-                "after {} tokens of the answer no token is left that its grammar and the request's "
-                "bans allow",
-                answer_.tokens.size());
-  HERD_TRY(drawn.token, sampler_.sample(logits_V, prompt_, answer_.tokens));
+  HERD_TRY(drawn.token, constraint_ ? sample_fitting(logits_V)
+                                    : sampler_.sample(logits_V, prompt_, answer_.tokens));
   if (wants_logprobs()) drawn = logprobs_of(own, drawn.token, options_.top_logprobs);
   return drawn;
+}
+
+// Draws what the grammar takes. The mask looks at each way of reading alone: where there are very many, a token that it
+// allows may lead to more than are followed. Such a token is out, and the draw is made again.
+Result<std::int32_t> Writer::sample_fitting(std::span<float> logits_V) {
+  constexpr float never = -std::numeric_limits<float>::infinity();
+  constexpr int draws_max = 16;  // each may have cost a list of readings for every byte
+  for (int draws = 0; draws < draws_max; ++draws) {
+    if (std::ranges::all_of(logits_V, [](float logit) { return logit == never; }))
+      return dead_end(draws > 0);
+    HERD_TRY(const std::int32_t token, sampler_.sample(logits_V, prompt_, answer_.tokens));
+    if (fitting({&token, 1}) == 1) return token;
+    logits_V[static_cast<std::size_t>(token)] = never;
+  }
+  return dead_end(true);
+}
+
+std::unexpected<Error> Writer::dead_end(bool refused) {
+  const auto mask = constraint_->mask();
+  const bool banned = std::ranges::any_of(mask, [](std::uint64_t word) { return word != 0; });
+  std::string_view why = "no token is left that its grammar allows";
+  if (refused || constraint_->is_too_complex())
+    why = "its grammar may go on in more ways than are followed";
+  else if (banned)
+    why = "the request bans every token that its grammar allows (logit_bias, min_tokens)";
+  return fail(Code::grammar_dead_end, "after {} tokens of the answer {}", answer_.tokens.size(),
+              why);
+}
+
+bool Writer::bans(std::int32_t token) const {
+  const auto bias = options_.logit_bias.find(token);
+  return bias != options_.logit_bias.end() && bias->second <= bias_forbids;
 }
 
 void Writer::shape_logits(std::span<float> logits_V) {
@@ -81,7 +107,7 @@ void Writer::shape_logits(std::span<float> logits_V) {
     HERD_CHECK(token >= 0 && static_cast<std::size_t>(token) < logits_V.size(), "token {}", token);
     float& logit = logits_V[static_cast<std::size_t>(token)];
     if (std::isnan(logit)) continue;  // the sampler reports it
-    if (bias <= bias_forbids)
+    if (bans(token))
       logit = -std::numeric_limits<float>::infinity();
     else
       logit += bias >= bias_forces ? forced_lead : bias;
@@ -137,7 +163,12 @@ Writer::Written Writer::write(Drawn drawn) {
 
 std::span<const std::int32_t> Writer::forced() {
   if (!constraint_) return {};
-  if (!forced_) forced_ = options_.grammar->forced(*constraint_, *tokenizer_, options_.stop_tokens);
+  if (!forced_) {
+    forced_ = options_.grammar->forced(*constraint_, *tokenizer_, options_.stop_tokens);
+    // In front of a banned token it is the model's turn: other tokens may spell the text.
+    forced_->erase(std::ranges::find_if(*forced_, [&](std::int32_t token) { return bans(token); }),
+                   forced_->end());
+  }
   return *forced_;
 }
 

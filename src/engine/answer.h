@@ -111,12 +111,13 @@ class Writer {
   // Draws the token that follows what is written, from the model's logits [V], which are changed in place (bias, bans,
   // what the grammar forbids). A bias of -100 or less bans its token, one of 100 and more leaves no rival without such
   // a bias. Where the token is forced the logits say its logprob and nothing else, and may be left out.
-  // Fails with numeric_error (see Sampler) and, where the grammar and the bans leave no token, grammar_dead_end.
+  // Fails with numeric_error (see Sampler) and, where the grammar and the bans leave no token or the grammar may go on
+  // in more ways than are followed, grammar_dead_end.
   // Writes nothing yet; for one thread at a time.
   Result<Drawn> draw(std::span<float> logits_V);
 
-  // The tokens that come next whatever the model says, because the grammar goes on with one text only. Follows from
-  // what is written alone; valid until the next write().
+  // The tokens that come next whatever the model says, because the grammar goes on with one text only, up to where one
+  // of them is banned. Follows from what is written alone; valid until the next write().
   [[nodiscard]] std::span<const std::int32_t> forced();
   // How many of these tokens, which might come next, the grammar would take.
   [[nodiscard]] std::size_t fitting(std::span<const std::int32_t> tokens);
@@ -140,6 +141,9 @@ class Writer {
 
  private:
   void shape_logits(std::span<float> logits_V);
+  [[nodiscard]] bool bans(std::int32_t token) const;
+  Result<std::int32_t> sample_fitting(std::span<float> logits_V);
+  std::unexpected<Error> dead_end(bool refused);
 
   GenerateOptions options_;
   std::vector<std::int32_t> prompt_;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/file.h"
+#include "engine/grammars.h"
 
 namespace herd::engine {
 namespace {
@@ -135,6 +136,75 @@ TEST(Writer, WantsNothingWhenNoTokensAreWanted) {
   GenerateOptions options = greedy();
   options.max_tokens = 0;
   EXPECT_TRUE(Writer(options, tokenizer(), {}).finished());
+}
+
+AnswerGrammarPtr gbnf(const std::string& text) {
+  static Grammars grammars(tokenizer(), tokenizer().size());
+  return grammars.gbnf(text).value();
+}
+
+// A bias may ask for what the grammar's limits refuse: each "a" makes five of every reading.
+TEST(Writer, DrawsAgainWhatTheGrammarCannotFollow) {
+  std::string text = "root ::= r0";
+  for (int i = 1; i < 5; ++i) text += fmt::format(" | r{}", i);
+  for (int i = 0; i < 5; ++i) text += fmt::format("\nr{} ::= \"a\" root \"{}.\" | \"b\"", i, i);
+  GenerateOptions options = greedy();
+  options.max_tokens = 12;
+  options.grammar = gbnf(text);
+  options.logit_bias[byte('a')] = 100;
+  Writer writer(options, tokenizer(), {});
+  std::string drawn;
+  while (!writer.finished())
+    drawn += tokenizer().bytes_of(
+        next(writer, std::vector<float>(static_cast<std::size_t>(tokenizer().size()), 0.0f)));
+  EXPECT_TRUE(drawn.starts_with("aa")) << drawn;
+  EXPECT_TRUE(drawn.contains("b")) << drawn;
+  // With the way out banned too the answer is at its end.
+  options.logit_bias[byte('b')] = -100;
+  Writer stuck(options, tokenizer(), {});
+  Result<Drawn> token = fail(Code::numeric_error, "none");
+  do {
+    std::vector<float> logits(static_cast<std::size_t>(tokenizer().size()), 0.0f);
+    token = stuck.draw(logits);
+    if (token) stuck.write(*token);
+  } while (token && !stuck.finished());
+  ASSERT_FALSE(token);
+  EXPECT_EQ(token.error().code, Code::grammar_dead_end);
+  EXPECT_TRUE(token.error().message.contains("more ways")) << token.error().message;
+}
+
+TEST(Writer, SpellsAForcedTextWithoutABannedTokenOrSaysThatItCannot) {
+  const auto flat = [] {
+    return std::vector<float>(static_cast<std::size_t>(tokenizer().size()), 0.0f);
+  };
+  GenerateOptions options = greedy();
+  options.grammar = gbnf("root ::= \"the answer is\"");
+  Writer unbanned(options, tokenizer(), {});
+  const auto tokens = unbanned.forced();
+  const std::vector<std::int32_t> plain(tokens.begin(), tokens.end());
+  ASSERT_GT(plain.size(), 1u);
+  const auto longest = *std::ranges::max_element(
+      plain, {}, [](std::int32_t token) { return tokenizer().bytes_of(token).size(); });
+  ASSERT_GT(tokenizer().bytes_of(longest).size(), 1u);
+  options.logit_bias[longest] = -100;
+  Writer writer(options, tokenizer(), {});
+  while (!writer.finished()) EXPECT_NE(next(writer, flat()), longest);
+  EXPECT_EQ(writer.take().text, "the answer is");
+  // Nothing but this byte spells it.
+  options.grammar = gbnf("root ::= \"ab\\x01\"");
+  options.logit_bias[byte('\x01')] = -100;
+  Writer stuck(options, tokenizer(), {});
+  Result<Drawn> token = fail(Code::numeric_error, "none");
+  do {
+    std::vector<float> logits = flat();
+    token = stuck.draw(logits);
+    if (token) stuck.write(*token);
+  } while (token && !stuck.finished());
+  ASSERT_FALSE(token);
+  EXPECT_EQ(token.error().code, Code::grammar_dead_end);
+  EXPECT_TRUE(token.error().message.contains("the request bans every token"))
+      << token.error().message;
+  EXPECT_EQ(stuck.answer().text + "", "ab");
 }
 
 }  // namespace

@@ -64,6 +64,12 @@ Result<AnswerGrammarPtr> Grammars::get(std::string key, bool free_text, const Ma
     for (const std::string_view name : {"<|python_start|>", "<|python_end|>"})
       if (const auto token = tokenizer_.special(name); token && *token < vocabulary_)
         grammar.passing.push_back(*token);
+  // What no answer could begin is said to who asked, not found out by the engine between its steps.
+  if (auto begins = grammar::TokenGrammar::check_first_mask(grammar.tokens); !begins) {
+    const std::lock_guard lock(mutex_);
+    ++counts_.refused;
+    return std::unexpected(std::move(begins).error());
+  }
   // The first answer need not wait for what takes long.
   grammar.tokens->warm(warm_ms);
   // Shared with the answers, see AnswerGrammarPtr.

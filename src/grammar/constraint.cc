@@ -19,9 +19,12 @@ double thread_ms() {
 
 // Walks the children of `top` from expanded heads on. Calls take(token node) where a token fits, leave(node) where the
 // empty stack is left. Most of the way there is one reading and its state only reads bytes: then no list is touched.
+// Adds its work to `steps` and stops when they pass limits::mask_steps_max. No token is taken where there would be more
+// readings than are followed; `lost` becomes true then.
 template <typename Take, typename Leave>
 void walk(const Compiled& compiled, const TokenTrie::Tree& nodes, Stacks& stacks, const Heads& from,
-          std::uint32_t top, const Take& take, const Leave& leave) {
+          std::uint32_t top, std::uint64_t& steps, bool& lost, const Take& take,
+          const Leave& leave) {
   struct Level {
     std::uint32_t end = 0;
     bool single = false;
@@ -38,7 +41,8 @@ void walk(const Compiled& compiled, const TokenTrie::Tree& nodes, Stacks& stacks
   set(levels[0], nodes[top].end);
   std::size_t depth = 0;
   Heads next;
-  for (std::uint32_t i = top + 1; i < nodes[top].end;) {
+  for (std::uint32_t i = top + 1; i < nodes[top].end && steps <= limits::mask_steps_max;) {
+    ++steps;
     while (i >= levels[depth].end) --depth;
     if (levels.size() < depth + 2) levels.emplace_back();
     const TokenTrie::Node& node = nodes[i];
@@ -61,17 +65,22 @@ void walk(const Compiled& compiled, const TokenTrie::Tree& nodes, Stacks& stacks
       }
       next.assign(1, {state, at.head.stack});
     } else {
+      steps += at.heads.size();
       step(compiled, at.heads, node.byte, next);
       if (next.empty()) {
         i = node.end;
         continue;
       }
     }
-    if (node.token >= 0) take(node.token);
     bool ended = false;
-    const bool fits = expand(compiled, stacks, next, below.heads, ended);
+    if (!expand(compiled, stacks, next, below.heads, ended, steps)) {
+      lost = true;
+      i = node.end;
+      continue;
+    }
+    if (node.token >= 0) take(node.token);
     if (ended) leave(i);
-    if (!fits || below.heads.empty()) {
+    if (below.heads.empty()) {
       i = node.end;
       continue;
     }
@@ -107,15 +116,22 @@ TokenGrammar::EntryPtr TokenGrammar::make(std::uint32_t state, const TokenTrie::
   made->tree = &tree;
   Stacks stacks;
   Heads heads;
-  if (expand(*compiled_, stacks, {{state, 0}}, heads, made->ends))
+  if (expand(*compiled_, stacks, {{state, 0}}, heads, made->ends, made->steps))
     walk(
-        *compiled_, tree, stacks, heads, 0,
+        *compiled_, tree, stacks, heads, 0, made->steps, made->lost,
         [&](std::int32_t token) {
           for (; token >= 0; token = trie_->next_same(token)) made->few.push_back(token);
         },
         [&](std::uint32_t node) {
           if (tree[node].end > node + 1) made->leaving.push_back(node);
         });
+  else
+    made->steps = limits::mask_steps_max + 1;
+  if (made->steps > limits::mask_steps_max) {
+    made->few = {};
+    made->leaving = {};
+    return made;
+  }
   if (!known.empty() || made->few.size() > trie_->words()) {  // half the size as bits
     if (known.empty())
       made->mask.assign(trie_->words(), 0);
@@ -141,14 +157,14 @@ void TokenGrammar::keep(std::unordered_map<Key, EntryPtr>& memory, Key key, Entr
   memory.emplace(key, made);
 }
 
-TokenGrammar::Entries TokenGrammar::entries(std::uint32_t state) const {
+TokenGrammar::Entries TokenGrammar::entries(std::uint32_t state, std::size_t looks) const {
   Entries out;
   std::uint64_t number = 0;
   bool takes_plain = false;
   {
     const std::scoped_lock lock(mutex_);
-    number = classes_.of(state);
-    takes_plain = classes_.takes_plain(state);
+    number = classes_.of(state, looks);
+    takes_plain = classes_.takes_plain(state, looks);
     if (const auto found = short_.find(number); found != short_.end()) out.of_short = found->second;
     if (const auto found = long_.find(state); found != long_.end()) out.of_long = found->second;
   }
@@ -174,10 +190,21 @@ std::size_t TokenGrammar::warm(std::int64_t milliseconds) const {
       constexpr unsigned many = 64;
       if ((bytes >= many) != wide) continue;
       if (thread_ms() >= until) return made;
-      (void)entries(state);
+      (void)entries(state, looks_ahead);
       ++made;
     }
   return made;
+}
+
+Result<> TokenGrammar::check_first_mask(const TokenGrammarPtr& grammar) {
+  Constraint constraint(grammar, {});
+  (void)constraint.mask();
+  if (constraint.is_too_complex())
+    return fail(Code::schema_too_complex,
+                "the grammar may begin in too many ways: more than {} readings of one text, or {} "
+                "steps to find the tokens that fit",
+                limits::heads_max, limits::mask_steps_max);
+  return {};
 }
 
 Constraint::Constraint(TokenGrammarPtr grammar, std::vector<std::int32_t> ends,
@@ -196,15 +223,29 @@ std::span<const std::uint64_t> Constraint::mask() {
   static const Heads none;
   const Heads& heads = ended_ ? none : matcher_.heads();
   for (const Recent& recent : recent_)
-    if (recent.heads == heads) return recent.mask;
+    if (recent.heads == heads) {
+      too_complex_ = recent.too_complex;
+      steps_ = recent.steps;
+      return recent.mask;
+    }
   if (recent_.size() < recent_masks) recent_.emplace_back();
   oldest_ = (oldest_ + 1) % recent_.size();
   Recent& slot = recent_[oldest_];
   slot.heads = heads;
   slot.mask.assign(grammar_->trie().words(), 0);
-  for (const Head& head : heads) add_head(head, slot.mask);
+  steps_ = 0;
+  lost_ = false;
+  // What was pushed to look ahead is forgotten: the stacks that are left follow from the answer alone.
+  const std::size_t frames = matcher_.stacks().size();
+  too_complex_ = slot.too_complex = !ended_ && (matcher_.is_lost() || !fill(heads, slot.mask));
+  matcher_.stacks().shrink(frames);
+  slot.steps = steps_;
+  if (too_complex_) slot.mask.assign(grammar_->trie().words(), 0);
+  const bool can_end = !ended_ && !too_complex_ && matcher_.can_end();
+  if (lost_ && !can_end &&
+      std::ranges::none_of(slot.mask, [](std::uint64_t word) { return word != 0; }))
+    too_complex_ = slot.too_complex = true;
   // A token that ends the answer never stands for its text.
-  const bool can_end = !ended_ && matcher_.can_end();
   for (const auto* tokens : {&ends_, &passing_})
     for (const std::int32_t token : *tokens) {
       std::uint64_t& word = slot.mask[static_cast<std::size_t>(token) / 64];
@@ -214,24 +255,34 @@ std::span<const std::uint64_t> Constraint::mask() {
   return slot.mask;
 }
 
-void Constraint::add_head(Head head, TokenMask& mask) {
-  Heads open{head};
-  for (std::size_t i = 0; i < open.size() && i < limits::heads_max; ++i) {
+// Adds what fits from these heads on. False when that takes too many steps; those of an entry count whether it was
+// remembered or not, so that the same answer meets the same end whatever was asked before.
+bool Constraint::fill(const Heads& heads, TokenMask& mask) {
+  Heads open = heads;
+  HeadSet set(open);
+  constexpr std::size_t words_a_step = 8;  // of two masks that are joined
+  for (std::size_t i = 0; i < open.size(); ++i) {
     const Head at = open[i];
     const TokenGrammar::Entries found = grammar_->entries(at.state);
+    lost_ = lost_ || found.of_short->lost || found.of_long->lost;
+    steps_ += found.of_short->steps + found.of_long->steps + mask.size() / words_a_step;
+    if (steps_ > limits::mask_steps_max) return false;
     Heads expanded;
     bool ended = false;
     if (at.stack != 0) {
       const Stacks::Frame frame = matcher_.stacks()[at.stack];
       const Head below{frame.state, frame.below};
-      if (!expand(matcher_.compiled(), matcher_.stacks(), {below}, expanded, ended))
+      if (!expand(matcher_.compiled(), matcher_.stacks(), {below}, expanded, ended, steps_)) {
+        lost_ = true;
         expanded.clear();
-      if (found.of_short->ends && std::ranges::find(open, below) == open.end())
-        open.push_back(below);
+      }
+      if (found.of_short->ends) set.add(below);
     }
     add_entry(*found.of_short, expanded, mask);
     add_entry(*found.of_long, expanded, mask);
+    if (steps_ > limits::mask_steps_max) return false;
   }
+  return true;
 }
 
 // The tokens of an entry, and those that go on below it, where it is left.
@@ -245,7 +296,7 @@ void Constraint::add_entry(const TokenGrammar::Entry& entry, const Heads& below,
   const TokenTrie& trie = grammar_->trie();
   for (const std::uint32_t node : entry.leaving)
     walk(
-        matcher_.compiled(), *entry.tree, matcher_.stacks(), below, node,
+        matcher_.compiled(), *entry.tree, matcher_.stacks(), below, node, steps_, lost_,
         [&](std::int32_t token) {
           for (; token >= 0; token = trie.next_same(token)) add(token);
         },

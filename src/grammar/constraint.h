@@ -64,6 +64,8 @@ class TokenGrammar {
     std::vector<std::uint32_t> leaving;     // nodes of the tree at which the state's rule may end
     const TokenTrie::Tree* tree = nullptr;  // of these nodes
     bool ends = false;                      // it may end at once
+    bool lost = false;                      // left out what has more readings than are followed
+    std::uint64_t steps = 0;  // what making it cost; past limits::mask_steps_max it is not made
     [[nodiscard]] std::size_t bytes() const;
   };
 
@@ -74,16 +76,26 @@ class TokenGrammar {
   struct Entries {
     EntryPtr of_short, of_long;
   };
-  [[nodiscard]] Entries entries(std::uint32_t state) const;
+  [[nodiscard]] Entries entries(std::uint32_t state) const {
+    return entries(state, looks_waited_for);
+  }
 
   // Makes entries ahead, for at most this long of the thread's own time: first of states with many ways, which take
   // milliseconds each. How many states were looked at.
   std::size_t warm(std::int64_t milliseconds) const;
 
+  // Fails with schema_too_complex where the first token of an answer would find no mask, see Constraint::is_too_complex.
+  [[nodiscard]] static Result<> check_first_mask(
+      const std::shared_ptr<const TokenGrammar>& grammar);
+
   [[nodiscard]] const CompiledPtr& compiled() const { return compiled_; }
   [[nodiscard]] const TokenTrie& trie() const { return *trie_; }
 
  private:
+  // Of state_classes.h: where an answer waits for them, and ahead.
+  static constexpr std::size_t looks_waited_for = 4'000, looks_ahead = 64'000;
+
+  [[nodiscard]] Entries entries(std::uint32_t state, std::size_t looks) const;
   [[nodiscard]] EntryPtr make(std::uint32_t state, const TokenTrie::Tree& tree,
                               std::span<const std::uint64_t> known) const;
   template <typename Key>
@@ -110,12 +122,16 @@ class Constraint {
              std::vector<std::int32_t> passing = {});
 
   // The tokens allowed next, trie().words() words; valid until the next call of a non-const member. Empty of tokens
-  // only after the end, or when a limit of matcher.h is passed.
+  // only after the end, or when a limit is passed. Each way of reading on is looked at alone: where there are so many
+  // that together they pass a limit, accept() may refuse what is allowed here.
   std::span<const std::uint64_t> mask();
+  // Whether the last mask is empty because it takes more than limits::mask_steps_max steps, or because every way on has
+  // more readings than are followed.
+  [[nodiscard]] bool is_too_complex() const { return too_complex_; }
+  // What the last mask costs: nodes of the vocabulary's tree, for each reading, those of remembered entries included.
+  [[nodiscard]] std::uint64_t steps() const { return steps_; }
 
-  // Whether accept() would take it.
-  [[nodiscard]] bool allows_next(std::int32_t token) { return allows(mask(), token); }
-  // Goes on by a token. False, and nothing changes, when it is not allowed.
+  // Goes on by a token. False, and nothing changes, when it is not allowed or leads to more readings than are followed.
   bool accept(std::int32_t token);
   // Takes back the last tokens.
   void rollback(std::size_t tokens);
@@ -127,7 +143,7 @@ class Constraint {
   [[nodiscard]] Forced forced() const { return ended_ ? Forced() : matcher_.forced(); }
 
  private:
-  void add_head(Head head, TokenMask& mask);
+  bool fill(const Heads& heads, TokenMask& mask);
   void add_entry(const TokenGrammar::Entry& entry, const Heads& below, TokenMask& mask);
 
   TokenGrammarPtr grammar_;  // shared with other answers
@@ -135,10 +151,15 @@ class Constraint {
   Matcher matcher_;
   std::vector<Heads> history_;
   bool ended_ = false;
+  std::uint64_t steps_ = 0;
+  bool too_complex_ = false;
+  bool lost_ = false;  // what the last mask left out, see Entry
   // The masks of the last few different states of reading: inside a string one follows the other.
   struct Recent {
     Heads heads;
     TokenMask mask;
+    std::uint64_t steps = 0;
+    bool too_complex = false;
   };
   std::vector<Recent> recent_;
   std::size_t oldest_ = 0;

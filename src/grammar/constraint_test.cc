@@ -7,6 +7,7 @@
 #include "grammar/gbnf.h"
 #include "grammar/grammar_for_test.h"
 #include "grammar/json_schema.h"
+#include "grammar/limits.h"
 #include "grammar/regex.h"
 
 namespace herd::grammar {
@@ -167,6 +168,98 @@ TEST(Constraint, KnowsWhatEveryAnswerGoesOnWith) {
   EXPECT_TRUE(constraint.forced().to_end);
   for (const char c : std::string("rue}")) ASSERT_TRUE(constraint.accept(c));
   EXPECT_TRUE(constraint.is_done());
+}
+
+// Readings become more with every byte until there are more than are followed. What the mask allows is then taken, or refused
+// and nothing has changed.
+TEST(Constraint, TakesOrRefusesWhatItAllowsAtTheEdgesOfItsLimits) {
+  std::string many = "root ::= r0", deep = "root ::= c0\n";
+  for (int i = 1; i < 5; ++i) many += fmt::format(" | r{}", i);
+  for (int i = 0; i < 5; ++i) many += fmt::format("\nr{} ::= \"a\" root \"{}.\" | \"b\"", i, i);
+  constexpr int calls = 400;
+  for (int i = 0; i < calls; ++i) deep += fmt::format("c{} ::= c{} \"x\"\n", i, i + 1);
+  deep += fmt::format("c{} ::= \"a\" root \"y\" | \"b\"\n", calls);
+  for (const std::string& text : {many, deep}) {
+    SCOPED_TRACE(text.substr(0, 20));
+    Constraint constraint(over_words(take(compile_gbnf(text))), {end_token()});
+    std::size_t taken = 0;
+    while (allows(constraint.mask(), 'a') && constraint.accept('a')) ASSERT_LT(++taken, 1'000u);
+    EXPECT_GE(taken, 1u);
+    EXPECT_FALSE(constraint.accept('a'));
+    EXPECT_TRUE(allows(constraint.mask(), 'b'));
+    EXPECT_TRUE(constraint.accept('b'));
+    EXPECT_TRUE(constraint.accept(text == many ? '0' : 'x'));
+  }
+}
+
+// Readings side by side: each reads on for ever, and which it is shows at the end alone.
+std::string side_by_side(std::string_view before, int count) {
+  std::string text = fmt::format("root ::= {}(r0", before);
+  for (int i = 1; i < count; ++i) text += fmt::format(" | r{}", i);
+  text += ")\n";
+  for (int i = 0; i < count; ++i) text += fmt::format("r{} ::= [a-zA-Z ]+ \"{}.\"\n", i, i);
+  return text;
+}
+
+TEST(Constraint, RefusesWhatHasTooManyWaysOrTakesTooLongToBegin) {
+  std::vector<std::string> vocabulary = words();
+  for (char a = 'a'; a <= 'z'; ++a)
+    for (char b = 'a'; b <= 'z'; ++b)
+      for (char c = 'a'; c <= 'z'; ++c) vocabulary.push_back({a, b, c});
+  const auto trie = std::make_shared<const TokenTrie>(vocabulary);  // shared by the grammars
+  const auto over = [&](const std::string& text) {
+    return std::make_shared<const TokenGrammar>(take(compile_gbnf(text)), trie);
+  };
+  EXPECT_TRUE(TokenGrammar::check_first_mask(over(side_by_side("", 10))));
+  for (const int count : {100, 600}) {  // many steps; more readings than are followed
+    const auto refused = TokenGrammar::check_first_mask(over(side_by_side("", count)));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::schema_too_complex);
+    // Later it is the end of the answer. Readings are counted one byte ahead.
+    const auto later = over(side_by_side("\"x\"", count));
+    EXPECT_EQ(TokenGrammar::check_first_mask(later).has_value(), count == 100);
+    if (count != 100) continue;
+    Constraint constraint(later, {end_token()});
+    EXPECT_TRUE(allows(constraint.mask(), 'x'));
+    EXPECT_FALSE(constraint.is_too_complex());
+    ASSERT_TRUE(constraint.accept('x'));
+    for (const std::uint64_t word : constraint.mask()) ASSERT_EQ(word, 0u);
+    EXPECT_TRUE(constraint.is_too_complex());
+    EXPECT_LT(constraint.steps(), limits::mask_steps_max * 2);
+    constraint.rollback(1);
+    EXPECT_TRUE(allows(constraint.mask(), 'x'));
+    EXPECT_FALSE(constraint.is_too_complex());
+  }
+}
+
+TEST(Constraint, CountsTheStepsOfAMaskTheSameWhoeverAskedBefore) {
+  const auto grammar = over_words(take(compile_gbnf(side_by_side("", 40))));
+  Constraint first(grammar, {end_token()});
+  std::vector<std::uint64_t> steps;
+  for (const char c : std::string("ab c")) {
+    (void)first.mask();
+    steps.push_back(first.steps());
+    ASSERT_TRUE(first.accept(c));
+  }
+  EXPECT_GT(steps.front(), 40 * 52u);
+  Constraint second(grammar, {end_token()});
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    (void)second.mask();
+    EXPECT_EQ(second.steps(), steps[i]) << i;
+    ASSERT_TRUE(second.accept("ab c"[i]));
+  }
+}
+
+TEST(HeadSet, KeepsHeadsOnceInTheOrderTheyCame) {
+  Heads heads, expected;
+  HeadSet set(heads);
+  for (std::uint32_t round = 0; round < 2; ++round)
+    for (std::uint32_t i = 0; i < 3000; ++i) {
+      const Head head{i % 50, i / 50 << 20};
+      set.add(head);
+      if (round == 0) expected.push_back(head);
+    }
+  EXPECT_EQ(heads, expected);
 }
 
 TEST(Constraint, CopiesGoTheirOwnWays) {

@@ -18,8 +18,9 @@ inline constexpr std::uint64_t nfa_states_max =
     1ull << 20;  // of one rule, before it is made deterministic
 inline constexpr std::uint64_t states_max = 200'000;            // of all rules together, after
 inline constexpr std::uint64_t compile_steps_max = 40'000'000;  // about a quarter of a second
-inline constexpr std::uint64_t heads_max = 512;          // readings of one text at the same time
-inline constexpr std::uint64_t frames_max = 1ull << 20;  // open rules of one answer
+inline constexpr std::uint64_t heads_max = 512;             // readings of one text at the same time
+inline constexpr std::uint64_t frames_max = 1ull << 17;     // open rules of one answer
+inline constexpr std::uint64_t mask_steps_max = 2'000'000;  // readings of nodes of the vocabulary
 inline constexpr std::uint64_t mask_cache_bytes_max = 64ull
                                                       << 20;    // remembered masks of one grammar
 inline constexpr std::uint64_t masks_bytes_max = 256ull << 20;  // of all grammars of a server

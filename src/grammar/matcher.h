@@ -26,7 +26,8 @@ class Stacks {
   std::uint32_t push(std::uint32_t state, std::uint32_t below);
   [[nodiscard]] const Frame& operator[](std::uint32_t stack) const { return frames_[stack]; }
   [[nodiscard]] std::size_t size() const { return frames_.size(); }
-  void clear();
+  // Forgets the stacks made since there were `size`; none of them may be in use.
+  void shrink(std::size_t size);
 
  private:
   std::vector<Frame> frames_;
@@ -39,12 +40,27 @@ struct Head {
   friend bool operator==(const Head&, const Head&) = default;
 };
 
-// One or few, nearly always; sorted by nothing, without doubles.
+// One or few, nearly always; in no order, without doubles.
 using Heads = std::vector<Head>;
 
+// Keeps a list of heads free of doubles, however long it is. The list belongs to it while it lives.
+class HeadSet {
+ public:
+  explicit HeadSet(Heads& heads) : heads_(heads) {}
+  void add(Head head);
+
+ private:
+  void put(std::uint32_t at);
+
+  Heads& heads_;
+  std::vector<std::uint32_t> slots_;  // 1 + place in heads_, by hash; none while they are few
+};
+
 // All heads that read a byte next, from `heads` on, by entering and leaving rules; `ended` becomes true when the empty
-// stack is left. False when there are more than limits::heads_max readings.
-bool expand(const Compiled& compiled, Stacks& stacks, const Heads& heads, Heads& out, bool& ended);
+// stack is left. False when there are more than limits::heads_max readings or limits::frames_max frames.
+// `steps`: the work is added to it.
+bool expand(const Compiled& compiled, Stacks& stacks, const Heads& heads, Heads& out, bool& ended,
+            std::uint64_t& steps);
 
 // The heads after `byte`, from expanded heads.
 void step(const Compiled& compiled, const Heads& expanded, std::uint8_t byte, Heads& out);
@@ -65,7 +81,10 @@ class Matcher {
   [[nodiscard]] bool can_end() const { return ended_; }
   // Whether it must.
   [[nodiscard]] bool must_end() const { return ended_ && expanded_.empty(); }
-  // What every text goes on with from here, at most `most` bytes; empty where the text may end.
+  // Whether there are more readings than are followed: nothing can be read, and nothing ends.
+  [[nodiscard]] bool is_lost() const { return !ended_ && expanded_.empty(); }
+  // What every text goes on with from here, at most `most` bytes; empty where the text may end, and where there are
+  // many readings of what was read so far.
   [[nodiscard]] Forced forced(std::size_t most = 1024) const;
 
   // The state of reading, for going back: heads stay valid for the life of the matcher.

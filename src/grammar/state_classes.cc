@@ -30,7 +30,8 @@ bool targets(const Compiled& compiled, std::uint32_t state, ByteRange range,
 
 }  // namespace
 
-std::uint64_t StateClasses::of(std::uint32_t state) {
+std::uint64_t StateClasses::of(std::uint32_t state, std::size_t looks) {
+  looks_left_ = looks;
   if (known_.size() > known_max) known_.clear();
   return at(state, bytes_, 0);
 }
@@ -38,13 +39,16 @@ std::uint64_t StateClasses::of(std::uint32_t state) {
 bool StateClasses::plain_from(std::uint32_t state, std::size_t left) {
   if (!compiled_.is_plain(state)) return false;
   if (left == 0) return true;
+  const std::size_t cost = compiled_.edges(state).size();
   const std::uint64_t place = std::uint64_t{state} << 8 | left;
   if (const auto found = plain_.find(place); found != plain_.end()) return found->second;
   if (plain_.size() > known_max) plain_.clear();
-  bool all = true;
+  bool all = looks_left_ >= cost;
+  looks_left_ -= std::min(looks_left_, cost);
   std::vector<std::uint32_t> from;
   std::vector<std::uint32_t> to;
   for (const PlainCharacter& character : plain_characters) {
+    if (!all) break;
     if (character.size() > left) continue;
     from.assign(1, state);
     for (const ByteRange& range : character) {
@@ -53,7 +57,6 @@ bool StateClasses::plain_from(std::uint32_t state, std::size_t left) {
       std::swap(from, to);
     }
     for (const std::uint32_t at : from) all = all && plain_from(at, left - character.size());
-    if (!all) break;
   }
   plain_.emplace(place, all);
   return all;
@@ -64,7 +67,10 @@ std::uint64_t StateClasses::at(std::uint32_t state, std::size_t left, int depth)
   const std::uint64_t place = std::uint64_t{state} << 8 | left;
   if (const auto found = known_.find(place); found != known_.end()) return found->second;
   std::vector<std::uint64_t> words;
-  if (depth > calls_deep_max) {
+  const std::size_t cost = compiled_.edges(state).size() + compiled_.calls(state).size();
+  const bool looked = cost <= looks_left_;
+  looks_left_ -= std::min(looks_left_, cost);
+  if (!looked || depth > calls_deep_max) {
     words = {0, state};
   } else {
     words.push_back(compiled_.accepts(state) ? 3 : 2);
