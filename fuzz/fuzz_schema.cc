@@ -14,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   // Shared with the matchers.
   const auto shared = std::make_shared<const grammar::Compiled>(*std::move(compiled));
+  fuzz::write_tokens(shared, 0, 30);
   for (std::uint64_t seed = 0; seed < 3; ++seed) {
     const auto text = fuzz::walk(shared, seed, 300);
     if (!text) continue;

@@ -84,7 +84,8 @@ class TokenGrammar {
   // milliseconds each. How many states were looked at.
   std::size_t warm(std::int64_t milliseconds) const;
 
-  // Fails with schema_too_complex where the first token of an answer would find no mask, see Constraint::is_too_complex.
+  // Fails with schema_too_complex where the first token of an answer would find no mask (Constraint::is_too_complex).
+  // `grammar` is shared with nobody by it.
   [[nodiscard]] static Result<> check_first_mask(
       const std::shared_ptr<const TokenGrammar>& grammar);
 
@@ -131,7 +132,8 @@ class Constraint {
   // What the last mask costs: nodes of the vocabulary's tree, for each reading, those of remembered entries included.
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
 
-  // Goes on by a token. False, and nothing changes, when it is not allowed or leads to more readings than are followed.
+  // Goes on by a token. False, and nothing changes, when it is not allowed or leads to more readings than are
+  // followed.
   bool accept(std::int32_t token);
   // Takes back the last tokens.
   void rollback(std::size_t tokens);

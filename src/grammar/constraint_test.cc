@@ -170,8 +170,8 @@ TEST(Constraint, KnowsWhatEveryAnswerGoesOnWith) {
   EXPECT_TRUE(constraint.is_done());
 }
 
-// Readings become more with every byte until there are more than are followed. What the mask allows is then taken, or refused
-// and nothing has changed.
+// Readings become more with every byte until there are more than are followed. What the mask allows is then taken, or
+// refused and nothing has changed.
 TEST(Constraint, TakesOrRefusesWhatItAllowsAtTheEdgesOfItsLimits) {
   std::string many = "root ::= r0", deep = "root ::= c0\n";
   for (int i = 1; i < 5; ++i) many += fmt::format(" | r{}", i);
