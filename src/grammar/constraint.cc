@@ -317,11 +317,12 @@ bool Constraint::accept(std::int32_t token) {
     return false;
   }
   history_.push_back(std::move(before));
+  if (history_.size() > history_max) history_.pop_front();
   return true;
 }
 
 void Constraint::rollback(std::size_t tokens) {
-  HERD_CHECK(tokens <= history_.size(), "{} tokens back, {} were accepted", tokens,
+  HERD_CHECK(tokens <= history_.size(), "{} tokens back, {} are remembered", tokens,
              history_.size());
   if (tokens == 0) return;
   const Heads heads = std::move(history_[history_.size() - tokens]);

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -135,7 +136,8 @@ class Constraint {
   // Goes on by a token. False, and nothing changes, when it is not allowed or leads to more readings than are
   // followed.
   bool accept(std::int32_t token);
-  // Takes back the last tokens.
+  // Takes back the last tokens, at most so many: guesses are fewer, and a long answer's readings are not kept.
+  static constexpr std::size_t history_max = 1024;
   void rollback(std::size_t tokens);
 
   [[nodiscard]] bool can_end() const { return matcher_.can_end(); }
@@ -151,7 +153,7 @@ class Constraint {
   TokenGrammarPtr grammar_;  // shared with other answers
   std::vector<std::int32_t> ends_, passing_;
   Matcher matcher_;
-  std::vector<Heads> history_;
+  std::deque<Heads> history_;  // in front of each of the last tokens
   bool ended_ = false;
   std::uint64_t steps_ = 0;
   bool too_complex_ = false;

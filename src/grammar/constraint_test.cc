@@ -154,6 +154,21 @@ TEST(Constraint, GoesBackByTokens) {
   EXPECT_FALSE(allows(constraint.mask(), '['));
 }
 
+// As far as guesses go, however long the answer is by then; what lies further back is forgotten.
+TEST(Constraint, GoesBackFromTheEndOfALongAnswer) {
+  const auto grammar = over_words(take(compile_json_object()));
+  Constraint constraint(grammar, {end_token()});
+  for (const char c : std::string("{\"a\":\"")) ASSERT_TRUE(constraint.accept(c));
+  for (std::size_t i = 0; i < 2 * Constraint::history_max; ++i) ASSERT_TRUE(constraint.accept('x'));
+  for (const char c : std::string("\"}")) ASSERT_TRUE(constraint.accept(c));
+  constraint.rollback(Constraint::history_max);
+  EXPECT_TRUE(allows(constraint.mask(), '"'));
+  EXPECT_FALSE(allows(constraint.mask(), end_token()));
+  for (const char c : std::string("\"}")) ASSERT_TRUE(constraint.accept(c));
+  EXPECT_TRUE(constraint.can_end());
+  EXPECT_DEATH(constraint.rollback(Constraint::history_max + 1), "are remembered");
+}
+
 TEST(Constraint, KnowsWhatEveryAnswerGoesOnWith) {
   const auto compiled = schema(R"({"type":"object","properties":{"name":{"type":"boolean"}},
     "required":["name"],"additionalProperties":false})",

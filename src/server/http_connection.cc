@@ -155,13 +155,17 @@ class RealConnection final : public Connection,
     }
   }
 
-  // Of a stream whose client takes less than is said, for longer than a moment.
+  // Of a stream whose client takes less than is said, for longer than a moment. Who catches up may take its time.
   void check_backlog(Clock::time_point now) {
-    if (!exchange_ || !exchange_->streams() || backlog() <= limits::http_backlog_bytes_max) {
+    const std::uint64_t waits = backlog();
+    if (!exchange_ || !exchange_->streams() || waits <= limits::http_backlog_bytes_max) {
       behind_since_.reset();
       return;
     }
-    if (!behind_since_) behind_since_ = now;
+    if (!behind_since_ || waits < behind_bytes_) {
+      behind_since_ = now;
+      behind_bytes_ = waits;
+    }
     if (now - *behind_since_ > shared_->options.backlog_grace) give_up_on_reader();
   }
 
@@ -175,7 +179,8 @@ class RealConnection final : public Connection,
     out_ += bytes;
     flush();
   }
-  [[nodiscard]] std::uint64_t backlog() const { return out_.size(); }
+  // Bytes that the system has not taken yet.
+  [[nodiscard]] std::uint64_t backlog() const { return out_.size() + sending_.size() - sent_; }
 
   // The head of an answer. `length` -1: in chunks, or until the connection ends.
   void send_head(const HttpRequest& request, const HttpResponse& response, std::int64_t length) {
@@ -407,6 +412,7 @@ class RealConnection final : public Connection,
     writing_ = true;
     write_began_ = Clock::now();
     sending_.clear();
+    sent_ = 0;
     std::swap(sending_, out_);
     write_some(0);
   }
@@ -416,8 +422,11 @@ class RealConnection final : public Connection,
     auto handler = [self = shared_from_this(), from](error_code error, std::size_t bytes) {
       if (error) return self->close_now();
       self->write_began_ = Clock::now();
+      self->sent_ = from + bytes;
       if (from + bytes < self->sending_.size()) return self->write_some(from + bytes);
       self->writing_ = false;
+      self->sent_ = 0;
+      self->sending_.clear();
       if (self->sending_.capacity() > 64 * 1024) self->sending_ = {};
       self->flush();
     };
@@ -455,12 +464,14 @@ class RealConnection final : public Connection,
   std::array<char, read_bytes> chunk_;
   std::string in_;       // read and not yet understood
   std::string out_;      // to be written next
-  std::string sending_;  // being written
+  std::string sending_;  // being written, from `sent_` on
+  std::size_t sent_ = 0;
   Clock::time_point write_began_;
   RequestReader reader_;
   std::shared_ptr<RealExchange> exchange_;         // shared with whoever answers
   std::uint64_t counted_ = 0;                      // of the body in hand, in the sum of all
-  std::optional<Clock::time_point> behind_since_;  // more waits to be sent than should
+  std::optional<Clock::time_point> behind_since_;  // more waits to be sent than should,
+  std::uint64_t behind_bytes_ = 0;                 // ... and never less than so much since
   bool reading_ = false;
   bool ended_ = false;  // the client has closed its direction
   bool writing_ = false;
