@@ -192,5 +192,24 @@ TEST(DiskPrefixes, NoAnswerChangesWhateverTheDiskHolds) {
   EXPECT_GT(restored, 100u);
 }
 
+// Somebody's files are not ours to close to others.
+TEST(PrefixDirectory, IsEmptyOrOnesOwn) {
+  const Directory directory;
+  const auto opened = [&] {
+    return PrefixStore::open({.directory = directory.path(), .bytes_max = 1 << 20, .identity = "x"},
+                             4096)
+        .has_value();
+  };
+  EXPECT_TRUE(opened());
+  EXPECT_TRUE(opened());
+  const auto others = fs::perms::group_all | fs::perms::others_all;
+  EXPECT_EQ(fs::status(directory.path() / "secret").permissions() & others, fs::perms::none);
+  fs::remove(directory.path() / "secret");
+  ASSERT_TRUE(write_file(directory.path() / "notes.txt", std::string_view("mine")));
+  fs::permissions(directory.path(), fs::perms::owner_all | fs::perms::others_read);
+  EXPECT_FALSE(opened());
+  EXPECT_NE(fs::status(directory.path()).permissions() & fs::perms::others_read, fs::perms::none);
+}
+
 }  // namespace
 }  // namespace herd::engine

@@ -58,6 +58,10 @@ class Engine::Loop {
       for (const Picture& picture : request.prompt.pictures)
         if (seen.insert(picture.pixels.identity()).second)
           pixel_bytes += picture.pixels.all().size_bytes();
+    const std::int64_t most = options_.queue + options_.sequences;
+    if (count > most)
+      return fail(Code::out_of_range, "{} answers together, at most {} can run and wait", count,
+                  most);
     const std::lock_guard lock(mutex_);
     if (draining_ || ending_) return fail(Code::shutting_down, "no new requests are taken");
     if (present_ + count > options_.queue + options_.sequences) {

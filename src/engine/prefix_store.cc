@@ -51,6 +51,7 @@ Result<HashKey> secret_in(const fs::path& directory) {
   if (!fs::exists(path, error)) {
     const HashKey fresh = random_hash_key();
     HERD_TRY_VOID(write_file(path, std::string_view(hexadecimal(fresh))));
+    fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, error);
     return fresh;
   }
   HERD_TRY(const std::string text, read_file(path, 64));
@@ -70,12 +71,29 @@ bool is_left_over(const fs::path& path) {
          fs::file_time_type::clock::now() - time > old;
 }
 
+// Whether there is anything that is neither the secret nor a folder of pages, which two digits name.
+bool holds_others(const fs::path& directory) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool pages =
+        name.size() == 2 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+    if (name != "secret" && !pages) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PrefixStore>> PrefixStore::open(const PrefixStoreOptions& options,
                                                        std::uint64_t page_bytes) {
   HERD_CHECK(page_bytes > 0 && page_bytes % 8 == 0, "pages of {} bytes", page_bytes);
   std::error_code error;
+  if (holds_others(options.directory))
+    return fail(Code::cannot_create,
+                "{}: holds other files; wanted an empty directory, or one of prefixes",
+                options.directory.string());
+  error.clear();
   fs::create_directories(options.directory, error);
   if (!error) fs::permissions(options.directory, fs::perms::owner_all, error);
   if (error)

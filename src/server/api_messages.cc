@@ -246,6 +246,8 @@ void read_output_config(Fields& fields, WantedForm& form) {
 void read_others(Fields& fields) {
   fields.ignore("metadata");
   fields.ignore("cache_control");
+  // What the official client's tool runner sends since it knows threads: a conversation here is what its messages say.
+  if (fields.object("thread") != nullptr) fields.problem().ignored.emplace_back("thread");
   if (fields.word("service_tier", {"auto", "standard_only"}))
     fields.problem().ignored.emplace_back("service_tier");
   fields.refuse("container", "no code is run");

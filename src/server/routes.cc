@@ -111,6 +111,11 @@ std::optional<HttpResponse> Router::admit(HttpRequest& head, std::uint64_t& body
       return answer({415, "unsupported_media_type",
                      fmt::format("the body's Content-Type is {}, wanted application/json",
                                  type == nullptr ? "missing" : shown(*type))});
+    if (const std::string* coding = head.header("content-encoding");
+        coding != nullptr && *coding != "identity")
+      return answer(
+          {415, "unsupported_media_type",
+           fmt::format("the body's Content-Encoding is {}, wanted none", shown(*coding))});
   }
   body_bytes_max = route->body_bytes_max == 0 ? plain : route->body_bytes_max;
   return std::nullopt;

@@ -306,17 +306,35 @@ TEST(Messages, RefusesNamesThatNoToolCanHave) {
 
 // Answers to one request are taken together: where there is no room for all, the client may try again, whole.
 TEST(Chat, T5AskingForMoreAnswersThanThereIsRoomForIsRefusedBeforeAnyBegins) {
-  const Served own({.context = 512, .sequences = 1, .queue = 1});
+  const Served own({.context = 2048, .sequences = 1, .queue = 1, .draft_tokens = 0});
+  const auto asked = [&](int n, int tokens, bool stream) {
+    return json::object{
+        {"model", "cria"},    {"n", n},
+        {"stream", stream},   {"max_tokens", tokens},
+        {"ignore_eos", true}, {"messages", {{{"role", "user"}, {"content", "Hi"}}}}};
+  };
+  RawClient busy(own.port());
+  busy.send(own.request("POST", "/v1/chat/completions", json::serialize(asked(1, 1900, true))));
+  busy.read_until("content\":\"");
   for (const bool stream : {false, true}) {
-    const Received got =
-        own.post("/v1/chat/completions", {{"model", "cria"},
-                                          {"n", 3},
-                                          {"stream", stream},
-                                          {"max_tokens", 3},
-                                          {"messages", {{{"role", "user"}, {"content", "Hi"}}}}});
+    const Received got = own.post("/v1/chat/completions", asked(2, 3, stream));
     EXPECT_EQ(got.status, 429) << got.body;
     EXPECT_FALSE(got.header("retry-after").empty());
+    // What could never be is no matter of waiting.
+    EXPECT_EQ(own.post("/v1/chat/completions", asked(3, 3, stream)).status, 400);
   }
+}
+
+// What cannot fit is refused before it is cut into tokens.
+TEST(Chat, RefusesATextThatCannotFitByItsSizeAlone) {
+  const Served own({.context = 512});
+  const Received got =
+      own.post("/v1/chat/completions",
+               {{"model", "cria"},
+                {"messages", {{{"role", "user"}, {"content", std::string(1 << 20, 'x')}}}}});
+  EXPECT_EQ(got.status, 400);
+  EXPECT_THAT(got.body, testing::HasSubstr("1048576 bytes of text are at least"));
+  EXPECT_THAT(got.body, testing::HasSubstr("context_length_exceeded"));
 }
 
 TEST(Messages, A1A2A3A4KeepTheOrderOfEvents) {

@@ -16,6 +16,17 @@ ApiResult<text::Prompt> Service::rendered(const ReadConversation& read) const {
 
 ApiResult<engine::Prompt> Service::chat_prompt(const ReadConversation& read,
                                                std::string_view said_already) const {
+  // What cannot fit, however it is cut into tokens, is not cut: that would keep a worker for seconds.
+  std::size_t bytes = 0;
+  for (const text::Message& message : read.conversation.messages)
+    for (const text::ContentPart& part : message.parts)
+      if (part.kind == text::ContentPart::Kind::text) bytes += part.text.size();
+  if (bytes / longest_token_ > static_cast<std::size_t>(context()))
+    return refuse(400, "context_length_exceeded",
+                  fmt::format("{} bytes of text are at least {} tokens > {}, the context of this "
+                              "server",
+                              bytes, bytes / longest_token_, context()),
+                  "messages");
   HERD_TRY(const text::Prompt rendered_prompt, rendered(read));
   if (rendered_prompt.images.size() != read.images.size())
     return refuse(400, "unsupported_value",

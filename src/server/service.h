@@ -2,6 +2,7 @@
 // threads.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <list>
 #include <memory>
@@ -52,7 +53,10 @@ class Service {
         pictures_(options_.pictures),
         grammars_(
             std::make_unique<engine::Grammars>(bundle.tokenizer, bundle.config.text.vocabulary)),
-        turns_(std::make_unique<TurnMemory>()) {}
+        turns_(std::make_unique<TurnMemory>()) {
+    for (std::int32_t id = 0; id < bundle.tokenizer.size(); ++id)
+      longest_token_ = std::max(longest_token_, bundle.tokenizer.bytes_of(id).size());
+  }
 
   [[nodiscard]] const engine::Bundle& bundle() const { return bundle_; }
   [[nodiscard]] engine::Engine& engine() const { return engine_; }
@@ -104,6 +108,7 @@ class Service {
   PictureFetcher pictures_;
   std::unique_ptr<engine::Grammars> grammars_;
   std::unique_ptr<TurnMemory> turns_;
+  std::size_t longest_token_ = 1;  // bytes
   // Shared with their connections.
   std::vector<std::shared_ptr<Ending>> live_answers();
 

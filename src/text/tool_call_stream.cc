@@ -2,11 +2,35 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
+#include "base/limits.h"
 #include "text/python_call.h"
 
 namespace herd::text {
 namespace {
+
+bool is_finite(const json::value& value) {
+  if (const double* number = value.if_double()) return std::isfinite(*number);
+  if (const json::array* array = value.if_array()) return std::ranges::all_of(*array, is_finite);
+  if (const json::object* object = value.if_object())
+    return std::ranges::all_of(*object,
+                               [](const auto& member) { return is_finite(member.value()); });
+  return true;
+}
+
+// As parse_json; but where a name comes twice the last one counts, as JavaScript and Python read it: no grammar keeps a
+// model from repeating one in an object that may hold anything.
+Result<json::value> parse_written(std::string_view text) {
+  Result<json::value> strict = parse_json(text);
+  if (strict) return strict;
+  json::parse_options options;
+  options.max_depth = limits::json_depth_max;
+  json::error_code error;
+  json::value value = json::parse(json::string_view(text.data(), text.size()), error, {}, options);
+  if (error || !is_finite(value)) return strict;
+  return value;
+}
 
 constexpr std::string_view space = " \t\r\n";
 constexpr std::string_view tag = "<function=";
@@ -30,7 +54,7 @@ std::optional<json::object> arguments_of(const json::value* value) {
   if (value == nullptr) return json::object();
   if (value->is_object()) return value->get_object();
   if (!value->is_string()) return std::nullopt;
-  auto parsed = parse_json(view(value->get_string()));
+  auto parsed = parse_written(view(value->get_string()));
   if (!parsed || !parsed->is_object()) return std::nullopt;
   return std::move(parsed->get_object());
 }
@@ -133,7 +157,7 @@ ToolCallStream::Verdict ToolCallStream::judge_object(std::string_view candidate,
   if (!may_become_call(candidate)) return Verdict::no;
   if (!find_end(candidate, "\"")) return Verdict::more;
   length = scan_.at;
-  const auto parsed = parse_json(candidate.substr(0, length));
+  const auto parsed = parse_written(candidate.substr(0, length));
   if (!parsed) return Verdict::no;
   auto call = call_of(*parsed);
   if (!call) return Verdict::no;
@@ -167,7 +191,7 @@ ToolCallStream::Verdict ToolCallStream::judge_list(std::string_view candidate,
     }
     return Verdict::calls;
   }
-  const auto parsed = parse_json(candidate.substr(0, length));
+  const auto parsed = parse_written(candidate.substr(0, length));
   if (!parsed || !parsed->is_array()) return Verdict::no;
   for (const json::value& value : parsed->get_array()) {
     auto call = call_of(value);
@@ -198,7 +222,7 @@ ToolCallStream::Verdict ToolCallStream::judge_tag(std::string_view candidate,
   inside.remove_prefix(skip(inside, 0, space));
   ToolCallEvent call{{}, std::string(name), {}};
   if (!inside.empty()) {
-    auto parsed = parse_json(inside);
+    auto parsed = parse_written(inside);
     if (!parsed || !parsed->is_object()) return Verdict::no;
     call.arguments = std::move(parsed->get_object());
   }

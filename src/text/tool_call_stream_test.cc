@@ -36,6 +36,11 @@ const std::pair<std::string_view, std::string_view> dialects[] = {
      R"(|add{"a":"x}\"{"}|)"},
     {R"({"type": "function", "function": {"name": "add", "arguments": "{\"a\": 1}"}})",
      R"(|add{"a":1}|)"},
+    // The last of one name counts; a number that is none makes it text.
+    {R"({"name": "add", "parameters": {"a": 1, "b": {"c": 1, "c": 2}, "a": 3}})",
+     R"(|add{"a":3,"b":{"c":2}}|)"},
+    {R"({"name": "add", "parameters": {"a": 1e999, "a": 1e999}})",
+     R"({"name": "add", "parameters": {"a": 1e999, "a": 1e999}})"},
     {R"({"name": "add", "parameters": {}}{"name": "get", "parameters": {"x": null}})",
      R"(|add{}||get{"x":null}|)"},
     {"{\"name\": \"add\"};\n {\"name\": \"get\"}\n", "|add{}||get{}|"},
