@@ -270,7 +270,7 @@ TEST_F(EngineOnCria, TakesAllOfAGroupOrNone) {
     for (std::size_t i = 0; i < count; ++i) {
       requests.push_back(request("Once upon a time", 200));
       requests.back().options.ignore_eos = true;
-      listeners.push_back(std::make_shared<Collector>());
+      listeners.push_back(std::make_shared<Collector>());  // shared with the engine
     }
     return running->submit(std::move(requests), std::move(listeners));
   };
