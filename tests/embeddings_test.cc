@@ -2,40 +2,23 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <condition_variable>
-#include <mutex>
 
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/engine.h"
+#include "engine/testing/waiting_listener.h"
 #include "llama4/load.h"
 #include "text/tokenizer.h"
 
 namespace herd::engine {
 namespace {
 
-class Vector : public Listener {
+class Vector : public WaitingListener {
  public:
   void token(const TokenEvent&) override { ADD_FAILURE() << "a token where none is wanted"; }
   void embedding(std::span<const float> vector) override {
     got.assign(vector.begin(), vector.end());
   }
-  void finished(Result<Answer> answer) override {
-    const std::lock_guard lock(mutex_);
-    answer_ = std::move(answer);
-    done_.notify_all();
-  }
-  Result<Answer> wait() {
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [&] { return answer_.has_value(); });
-    return *answer_;
-  }
   std::vector<float> got;
-
- private:
-  std::mutex mutex_;
-  std::condition_variable done_;
-  std::optional<Result<Answer>> answer_;
 };
 
 std::vector<double> numbers(const json::value& list) {

@@ -53,14 +53,7 @@ class Sink final : public AnswerSink {
   void finished(std::size_t, engine::Answer answer) override {
     take(parser_.push(answer.tail));
     take(parser_.finish());
-    // As ChatSink::remember().
-    const bool whole = answer.finish_reason == engine::FinishReason::stop &&
-                       answer.stop_string.empty() && !closed_;
-    if (whole && !said_.calls.empty()) {
-      said_.tenant = exchange_->request().key;
-      said_.tokens = answer.tokens;
-      service_.turns().add(std::move(said_));
-    }
+    service_.turns().add_whole(std::move(said_), exchange_->request().key, answer, closed_);
     answer_ = std::move(answer);
   }
 

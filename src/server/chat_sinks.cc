@@ -62,7 +62,9 @@ class ChatSink : public AnswerSink {
     if (choice.calls_made > 0 && choice.finish != "length")
       choice.finish = shape_.legacy_functions ? "function_call" : "tool_calls";
     usage_.add(answer);
-    remember(choice, answer);
+    if (!shape_.legacy_functions)  // whose calls have no ids
+      service_.turns().add_whole(std::move(choice.said), exchange_->request().key, answer,
+                                 choice.closed);
     if (index == 0) reuse_ = reuse_text(answer);
     end_of_choice(index);
   }
@@ -123,16 +125,6 @@ class ChatSink : public AnswerSink {
         stop(index);
       }
     }
-  }
-
-  // A turn that ended by itself; of one that was cut the client has another part than was written.
-  void remember(Choice& choice, const engine::Answer& answer) const {
-    const bool whole = answer.finish_reason == engine::FinishReason::stop &&
-                       answer.stop_string.empty() && !choice.closed;
-    if (!whole || choice.said.calls.empty() || shape_.legacy_functions) return;
-    choice.said.tenant = exchange_->request().key;
-    choice.said.tokens = answer.tokens;
-    service_.turns().add(std::move(choice.said));
   }
 
   json::object listed(const engine::TokenEvent& event) const {

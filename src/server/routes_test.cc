@@ -325,6 +325,16 @@ TEST(Chat, T5AskingForMoreAnswersThanThereIsRoomForIsRefusedBeforeAnyBegins) {
   }
 }
 
+TEST(Detokenize, TakesWhatAPromptCanHold) {
+  const Served own({.context = 64});
+  json::array ids(64, 20);
+  EXPECT_EQ(own.post("/detokenize", {{"tokens", ids}}).status, 200);
+  ids.push_back(20);
+  const Received got = own.post("/detokenize", {{"tokens", ids}});
+  EXPECT_EQ(got.status, 400);
+  EXPECT_THAT(got.body, testing::HasSubstr("array_above_max_length"));
+}
+
 // What cannot fit is refused before it is cut into tokens.
 TEST(Chat, RefusesATextThatCannotFitByItsSizeAlone) {
   const Served own({.context = 512});

@@ -27,6 +27,16 @@ void TurnMemory::add(SaidTurn turn) {
   while (turns_.size() > turns_max || (tokens_ > tokens_max && turns_.size() > 1)) drop_last();
 }
 
+void TurnMemory::add_whole(SaidTurn turn, const std::string& tenant, const engine::Answer& answer,
+                           bool cut) {
+  const bool ended =
+      answer.finish_reason == engine::FinishReason::stop && answer.stop_string.empty();
+  if (!ended || cut || turn.calls.empty()) return;
+  turn.tenant = tenant;
+  turn.tokens = answer.tokens;
+  add(std::move(turn));
+}
+
 void TurnMemory::recall(std::string_view tenant, text::Conversation& conversation) {
   for (text::Message& message : conversation.messages) {
     if (message.role != text::Role::assistant || message.tool_calls.empty()) continue;

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/answer.h"
 #include "text/conversation.h"
 
 namespace herd::server {
@@ -29,6 +30,9 @@ class TurnMemory {
   static constexpr std::size_t turns_max = 4096, tokens_max = 4 << 20;
 
   void add(SaidTurn turn);
+  // The same of a turn with calls that ended by itself; nothing otherwise. Of one that was cut (`cut`: by the server)
+  // the client has another part than was written.
+  void add_whole(SaidTurn turn, const std::string& tenant, const engine::Answer& answer, bool cut);
   // Puts the tokens into the assistant's messages that are turns said to this tenant.
   void recall(std::string_view tenant, text::Conversation& conversation);
 
