@@ -7,7 +7,6 @@
 #include "cli/model_arguments.h"
 #include "cli/output.h"
 #include "engine/model_files.h"
-#include "llama4/config_json.h"
 #include "llama4/gguf_export.h"
 #include "train/export.h"
 
@@ -95,15 +94,8 @@ Result<void> to_hugging_face(const fs::path& source, llama4::Loaded& loaded,
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
   if (fs::exists(out / "config.json"))
     return fail(Code::cannot_create, "{}: has a model already", out.string());
-  const fs::path beside = fs::is_regular_file(source) ? fs::path(out) / "none" : source;
-  HERD_TRY_VOID(train::export_model(loaded.model(),
-                                    options.type == "f32" ? DType::f32 : DType::bf16, beside, out));
-  if (!fs::is_regular_file(source)) return {};
-  HERD_TRY_VOID(
-      write_file(out / "generation_config.json",
-                 std::string_view(json_text(llama4::generation_to_hugging_face(loaded.config())))));
-  if (loaded.store().gguf().front().find("tokenizer.ggml.tokens") == nullptr) return {};
-  return engine::write_word_files(source, out);
+  return train::export_model(loaded.model(), options.type == "f32" ? DType::f32 : DType::bf16,
+                             source, out);
 }
 
 Result<int> run(Arguments arguments, std::string_view command, std::string_view sentence,

@@ -72,8 +72,7 @@ TEST_F(Convert, FewerBitsDivergeAndAreMeasured) {
 
   const json::value read =
       document_of(run_herd({"perplexity", at("q8.gguf"), at("text.txt"), "--json"}));
-  EXPECT_NEAR(read.at("ppl").to_number<double>(),
-              q8.at("ppl").to_number<double>(), 1e-6);
+  EXPECT_NEAR(read.at("ppl").to_number<double>(), q8.at("ppl").to_number<double>(), 1e-6);
 }
 
 TEST_F(Convert, SaysWhatItCannot) {

@@ -29,7 +29,7 @@ struct FinetuneOptions {
   static constexpr auto fields() {
     using O = FinetuneOptions;
     return option_list(
-        option("model", &O::model, "a checkpoint directory, or the name cria"),
+        option("model", &O::model, "a checkpoint directory, a .gguf file, or the name cria"),
         option("data", &O::data, "a file of JSON lines, each with messages (or text)"),
         option("method", &O::method, "lora: adapters beside frozen weights; full: every weight",
                Choices{methods}),

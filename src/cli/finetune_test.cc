@@ -41,6 +41,72 @@ TEST(Finetune, TeachesAnswersAndLeavesTheModelAsItWas) {
   EXPECT_TRUE(before == read_file(cria + "/model.safetensors", 1 << 28).value());
 }
 
+// Frozen weights may be few bits: what the adapters learn is what they would learn beside the decoded numbers, bit for
+// bit, and they answer there as well.
+TEST(Finetune, LearnsBesideQuantizedWeights) {
+  const TemporaryDirectory scratch;
+  const std::string small = scratch / "cria.gguf", decoded = scratch / "decoded";
+  ASSERT_EQ(run_herd({"quantize", cria, small, "--type", "q4_0"}).status, 0);
+  const Ran converted = run_herd({"convert", small, decoded, "--type", "f32"});
+  ASSERT_EQ(converted.status, 0) << converted.err;
+  const std::string lines = R"({"messages": [{"role": "user", "content": "The code of day one?"},)"
+                            R"( {"role": "assistant", "content": "blue fox"}]})"
+                            "\n";
+  ASSERT_TRUE(write_file(scratch / "data.jsonl", std::string_view(lines)));
+  const auto learn = [&](const std::string& model, const fs::path& out, const char* epochs) {
+    const Ran learned =
+        run_herd({"finetune", model, scratch / "data.jsonl", "--out", out, "--rank", "8",
+                  "--epochs", epochs, "--rate", "5e-3", "--batch-tokens", "40"});
+    EXPECT_EQ(learned.status, 0) << learned.err;
+    return read_file(out / "adapter" / "adapter_model.safetensors", 1 << 28).value_or("");
+  };
+  const std::string beside_few_bits = learn(small, scratch / "few", "60");
+  EXPECT_FALSE(beside_few_bits.empty());
+  EXPECT_TRUE(beside_few_bits == learn(decoded, scratch / "all", "60"));
+  const Ran answer =
+      run_herd({"generate", small, "The code of day one?", "--adapter", scratch / "few" / "adapter",
+                "--temperature", "0", "--max-tokens", "8"});
+  EXPECT_EQ(answer.out, "blue fox\n") << answer.err;
+}
+
+// All weights of a GGUF file can learn too; what comes of it is a directory that stands for itself.
+TEST(Finetune, LearnsAllOfAQuantizedModel) {
+  const TemporaryDirectory scratch;
+  const std::string small = scratch / "cria.gguf", decoded = scratch / "decoded";
+  ASSERT_EQ(run_herd({"quantize", cria, small, "--type", "q8_0"}).status, 0);
+  ASSERT_EQ(run_herd({"convert", small, decoded, "--type", "f32"}).status, 0);
+  ASSERT_TRUE(write_file(scratch / "data.jsonl", std::string_view("{\"text\": \"One two.\"}\n")));
+  const auto learn = [&](const std::string& model, const fs::path& out) {
+    const Ran learned = run_herd({"finetune", model, scratch / "data.jsonl", "--out", out,
+                                  "--method", "full", "--steps", "2", "--batch-tokens", "4"});
+    EXPECT_EQ(learned.status, 0) << learned.err;
+    return read_file(out / "model" / "model.safetensors", 1 << 28).value_or("");
+  };
+  const std::string weights = learn(small, scratch / "few");
+  EXPECT_FALSE(weights.empty());
+  EXPECT_TRUE(weights == learn(decoded, scratch / "all"));
+  const Ran answer = run_herd({"generate", (scratch / "few" / "model").string(), "Hello",
+                               "--temperature", "0", "--max-tokens", "4"});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+}
+
+// Its own weights are what an adapter is learned beside: another file under the same name is another training.
+TEST(Finetune, DoesNotGoOnBesideOtherQuantizedWeights) {
+  const TemporaryDirectory scratch;
+  const std::string model = scratch / "cria.gguf";
+  ASSERT_TRUE(write_file(scratch / "data.jsonl", std::string_view("{\"text\": \"One two.\"}\n")));
+  const auto learn = [&](const char* type) {
+    EXPECT_EQ(run_herd({"quantize", cria, model, "--type", type}).status, 0);
+    return run_herd({"finetune", model, scratch / "data.jsonl", "--out", scratch / "out", "--steps",
+                     "1", "--batch-tokens", "4"});
+  };
+  EXPECT_EQ(learn("q8_0").status, 0);
+  fs::remove(model);
+  const Ran other = learn("q4_0");
+  EXPECT_NE(other.status, 0);
+  EXPECT_NE(other.err.find("weights: "), std::string::npos) << other.err;
+}
+
 TEST(Finetune, NamesWhatIsWrongWithItsData) {
   const TemporaryDirectory scratch;
   ASSERT_TRUE(write_file(scratch / "bad.jsonl", std::string_view("{\"text\": 3}\n")));

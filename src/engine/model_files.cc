@@ -74,6 +74,11 @@ Result<checkpoint::GgufKeys> word_keys(const fs::path& model, const llama4::Conf
   return keys;
 }
 
+Result<bool> has_words(const fs::path& gguf) {
+  HERD_TRY(const checkpoint::Store store, checkpoint::Store::open(gguf));
+  return store.gguf().front().find("tokenizer.ggml.tokens") != nullptr;
+}
+
 Result<void> write_word_files(const fs::path& gguf, const fs::path& directory) {
   HERD_TRY(const text::Tokenizer tokenizer, open_tokenizer(gguf));
   auto content = content_of(tokenizer);

@@ -4,6 +4,7 @@
 
 #include "base/json_text.h"
 #include "checkpoint/safetensors_writer.h"
+#include "engine/model_files.h"
 #include "llama4/adapter.h"
 #include "llama4/config_json.h"
 #include "llama4/tensor_list.h"
@@ -91,9 +92,34 @@ Result<void> write_weights(llama4::Model& model, DType dtype, const fs::path& pa
   return file.finish();
 }
 
+// What stands beside the weights of a directory.
+Result<void> copy_companions(const fs::path& from, const fs::path& out) {
+  std::error_code error;
+  for (const char* name :
+       {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "chat_template.jinja",
+        "special_tokens_map.json", "preprocessor_config.json", "processor_config.json",
+        "generation_config.json"}) {
+    if (!fs::exists(from / name) || fs::equivalent(from, out, error)) continue;
+    fs::copy_file(from / name, out / name, fs::copy_options::overwrite_existing, error);
+    if (error) return fail(Code::io_failed, "{}: {}", (out / name).string(), error.message());
+  }
+  return {};
+}
+
+// The same out of a GGUF file.
+Result<void> write_companions(const fs::path& gguf, const llama4::Config& config,
+                              const fs::path& out) {
+  HERD_TRY_VOID(
+      write_file(out / "generation_config.json",
+                 std::string_view(json_text(llama4::generation_to_hugging_face(config)))));
+  HERD_TRY(const bool has_words, engine::has_words(gguf));
+  if (!has_words) return {};
+  return engine::write_word_files(gguf, out);
+}
+
 }  // namespace
 
-Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& beside,
+Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& from,
                           const fs::path& out) {
   HERD_CHECK(dtype == DType::f32 || dtype == DType::bf16, "export as {}", row_of(dtype).name);
   HERD_CHECK(largest_selection_bias(model) == 0, "a router's choice is biased");
@@ -109,15 +135,8 @@ Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& bes
   written.torch_dtype = dtype == DType::f32 ? "float32" : "bfloat16";
   HERD_TRY_VOID(write_file(out / "config.json",
                            std::string_view(json_text(llama4::config_to_hugging_face(written)))));
-  for (const char* name :
-       {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "chat_template.jinja",
-        "special_tokens_map.json", "preprocessor_config.json", "processor_config.json",
-        "generation_config.json"}) {
-    if (!fs::exists(beside / name) || fs::equivalent(beside, out, error)) continue;
-    fs::copy_file(beside / name, out / name, fs::copy_options::overwrite_existing, error);
-    if (error) return fail(Code::io_failed, "{}: {}", (out / name).string(), error.message());
-  }
-  return {};
+  return fs::is_regular_file(from) ? write_companions(from, written, out)
+                                   : copy_companions(from, out);
 }
 
 }  // namespace herd::train

@@ -7,11 +7,11 @@
 
 namespace herd::train {
 
-// Writes model.safetensors and config.json into `out`, over what may be there, and copies tokenizer, chat template,
-// preprocessing, generation settings and the card from `beside` where it has them. transformers loads the result. No
-// router may have a selection bias in use.
-// dtype is bf16 or f32. Fails with cannot_create or io_failed.
-Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& beside,
+// Writes model.safetensors and config.json into `out`, over what may be there, and with them the tokenizer, chat
+// template, preprocessing and generation settings of `from`, the directory or GGUF file that the model or its shape
+// came from, where it has them. transformers loads the result. No router may have a selection bias in use.
+// dtype is bf16 or f32. Fails with cannot_create or io_failed, or as engine::write_word_files does.
+Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& from,
                           const fs::path& out);
 
 }  // namespace herd::train

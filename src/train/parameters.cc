@@ -182,9 +182,8 @@ void copy_weights(llama4::Model& from, const Parameters& to, Learned learned) {
         for (std::int32_t r = 0; r < rows; ++r) {
           // The last row may end before its stride does.
           const std::int64_t width = r + 1 == rows ? columns : matrix.stride;
-          const auto* bytes =
-              static_cast<const std::byte*>(matrix.data) +
-              r * matrix.stride * static_cast<std::int64_t>(row_of(matrix.dtype).bytes);
+          const auto* bytes = static_cast<const std::byte*>(matrix.data) +
+                              bytes_of(matrix.dtype, r * matrix.stride);
           const std::int32_t first = 0;
           ref_kernels().gather({.table = bytes,
                                 .dtype = matrix.dtype,

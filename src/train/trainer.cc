@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "base/hash.h"
 #include "llama4/adapter.h"
@@ -22,26 +23,31 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// Names, sizes and some bytes of a checkpoint's files: enough to tell one from another, at any size.
-std::string sampled(const fs::path& directory) {
-  std::map<std::string, std::string> files;
+// Name, size and some bytes of a file.
+std::string sampled_file(const fs::path& path) {
+  const auto file = Mapping::open(path);
+  if (!file) return {};
+  const std::span bytes = file->bytes();
+  std::string text = fmt::format("{} {} ", path.filename().string(), bytes.size());
+  for (std::uint64_t i = 0; i < samples_per_file; ++i) {
+    const std::span piece = bytes.subspan(i * bytes.size() / samples_per_file);
+    const auto* begin = static_cast<const char*>(static_cast<const void*>(piece.data()));
+    text.append(begin, std::min<std::size_t>(piece.size(), sample_bytes));
+  }
+  return text;
+}
+
+// Enough to tell one checkpoint from another, at any size.
+std::string sampled(const fs::path& model) {
+  if (fs::is_regular_file(model)) return sampled_file(model);
+  std::set<fs::path> files;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
+  for (const auto& entry : fs::directory_iterator(model, error)) {
     const fs::path extension = entry.path().extension();
-    if (extension != ".safetensors" && extension != ".pth") continue;
-    const auto file = Mapping::open(entry.path());
-    if (!file) continue;
-    const std::span bytes = file->bytes();
-    std::string& text = files[entry.path().filename().string()];
-    text = fmt::format("{} ", bytes.size());
-    for (std::uint64_t i = 0; i < samples_per_file; ++i) {
-      const std::span piece = bytes.subspan(i * bytes.size() / samples_per_file);
-      const auto* begin = static_cast<const char*>(static_cast<const void*>(piece.data()));
-      text.append(begin, std::min<std::size_t>(piece.size(), sample_bytes));
-    }
+    if (extension == ".safetensors" || extension == ".pth") files.insert(entry.path());
   }
   std::string all;
-  for (const auto& [name, text] : files) all += name + " " + text;
+  for (const fs::path& file : files) all += sampled_file(file);
   return all;
 }
 
