@@ -25,6 +25,7 @@ struct ConvertOptions {
   std::string source, destination;
   std::string to = "auto";
   std::string type = "bf16";
+  bool pure = false;
   std::string mmproj;
   std::string vision_out;
   std::int64_t shard_mib = 0;
@@ -39,6 +40,7 @@ struct ConvertOptions {
                Choices{targets}),
         option("type", &O::type, "number formats, by role of the tensor (docs/gguf.md)",
                Choices{type_names}),
+        option("pure", &O::pure, "one format for all matrices, the one that --type gives experts"),
         option("mmproj", &O::mmproj, "the source's vision encoder, as for other commands"),
         option("vision_out", &O::vision_out,
                "where the vision encoder goes (GGUF keeps it apart); left out when not given"),
@@ -59,7 +61,9 @@ Result<void> to_gguf(const fs::path& source, llama4::Loaded& loaded,
       fs::is_regular_file(source)
           ? loaded.store().gguf().front().find("tokenizer.ggml.tokens") != nullptr
           : fs::exists(source / "tokenizer.json") || fs::exists(source / "tokenizer.model");
-  llama4::GgufExport out{.mix = llama4::find_mix(options.type),
+  llama4::MixRow mix = *llama4::find_mix(options.type);
+  if (options.pure) mix = llama4::pure(mix);
+  llama4::GgufExport out{.mix = &mix,
                          .shard_bytes = static_cast<std::uint64_t>(options.shard_mib) << 20,
                          .name = name_of(source),
                          .words = {},

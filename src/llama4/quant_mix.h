@@ -54,10 +54,24 @@ inline constexpr std::array mix_table = [] {
       MixRow{"q3_k_m", 12, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   q3_k,   q3_k},
       MixRow{"q2_k",   21, q2_k,   q6_k,   q2_k,   q2_k,   q2_k,   q2_k,   q2_k,   q2_k},
       MixRow{"q2_k_m", 10, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   q2_k,   q3_k},
+      MixRow{"iq3_s",  26, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   iq3_s,  iq3_s},
+      MixRow{"iq3_xxs", 23, q4_k,  q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   iq3_xxs, iq3_s},
+      MixRow{"iq2_m",  29, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   iq2_s,  iq3_xxs},
+      MixRow{"iq2_s",  28, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   iq2_s,  iq2_s},
+      MixRow{"iq2_xs", 20, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   iq2_xs, iq2_s},
+      MixRow{"iq2_xxs", 19, q4_k,  q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   iq2_xxs, iq2_xs},
+      MixRow{"iq1_m",  31, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   iq1_m,  iq2_xxs},
+      MixRow{"iq1_s",  24, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   iq1_s,  iq1_m},
       MixRow{"mxfp4",  38, q8_0,   q8_0,   q8_0,   q8_0,   q8_0,   q8_0,   mxfp4,  mxfp4},
       // clang-format on
   };
 }();
+
+// The row with one format for every role: for measuring formats, and for models without experts.
+constexpr MixRow pure(const MixRow& row) {
+  const DType type = row.experts;
+  return {row.name, row.file_type, type, type, type, type, type, type, type, type};
+}
 
 // Null for a name that the table does not have.
 constexpr const MixRow* find_mix(std::string_view name) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "quant/encode_grids.h"
 #include "quant/formats.h"
 
 namespace herd::quant {

@@ -9,7 +9,7 @@
 
 namespace herd::quant {
 
-// Whether encode_row knows the type: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k to q6_k, iq4_nl, iq4_xs, mxfp4.
+// Whether encode_row knows the type: every weight type but q8_k and FP8.
 bool can_encode(DType type);
 
 // n numbers, whole blocks, to `to`. `importance`, of n weights above zero or null, says how much each number's squared
