@@ -150,21 +150,24 @@ TEST(RefAttend, FollowsTheFormulaAcrossBlocksAndHeads) {
 
 TEST(RefStoreKv, WritesTheSlotInBothTypes) {
   const std::vector<float> x{1.0f + 0x1p-8f, 2, 3, 4};  // G = 2, d = 2
-  std::vector<float> f32(2 * 64 * 2);
-  std::vector<std::uint16_t> bf16(f32.size());
-  void* blocks[]{f32.data()};
-  const std::int32_t within = 63;
-  ref.store_kv({x.data(), blocks, &within, DType::f32, 1, 2, 2, 4}, lane);
-  blocks[0] = bf16.data();
-  ref.store_kv({x.data(), blocks, &within, DType::bf16, 1, 2, 2, 4}, lane);
-  std::vector<float> want(f32.size());
-  std::vector<std::uint16_t> want16(f32.size());
-  for (std::size_t i : {0u, 1u, 2u, 3u}) {
-    want[63 * 2 + i / 2 * 128 + i % 2] = x[i];
-    want16[63 * 2 + i / 2 * 128 + i % 2] = bf16_of_f32(x[i]);
+  const std::int32_t within = 61;
+  for (const KvPart part : {KvPart::keys, KvPart::values}) {
+    std::vector<float> f32(2 * 64 * 2), want(f32.size());
+    std::vector<std::uint16_t> bf16(f32.size()), want16(f32.size());
+    void* blocks[]{f32.data()};
+    ref.store_kv({part, x.data(), blocks, &within, DType::f32, 1, 2, 2, 4}, lane);
+    blocks[0] = bf16.data();
+    ref.store_kv({part, x.data(), blocks, &within, DType::bf16, 1, 2, 2, 4}, lane);
+    for (std::size_t i : {0u, 1u, 2u, 3u}) {
+      const std::size_t g = i / 2, e = i % 2;
+      const std::size_t at =
+          part == KvPart::keys ? g * 128 + e * 64 + within : (g * 64 + within) * 2 + e;
+      want[at] = x[i];
+      want16[at] = bf16_of_f32(x[i]);
+    }
+    EXPECT_EQ(f32, want);
+    EXPECT_EQ(bf16, want16);
   }
-  EXPECT_EQ(f32, want);
-  EXPECT_EQ(bf16, want16);
 }
 
 TEST(RefElementwise, Literals) {

@@ -72,15 +72,16 @@ struct RopeArgs {
 };
 
 // Keys and values lie in blocks of a fixed number of positions, so that caches can be paged and sums are combined in
-// the same pieces whatever the batch: block b holds positions [b*64, b*64+64) of its span, as [G, 64, d].
+// the same pieces whatever the batch: block b holds positions [b*64, b*64+64) of its span. Values lie as [G, 64, d]; keys
+// lie across, [G, d, 64], so that the scores of neighbouring keys fill a vector and nothing is ever turned round.
 inline constexpr std::int64_t keys_per_block = 64;
 
 // One query row's view of its sequence: keys at indices [first, count) of a block table. A chunked layer sees its chunk
 // only: its table starts at the chunk. A bidirectional layer (vision) gives every row the same count.
 struct AttendRow {
   const void* const* key_blocks =
-      nullptr;  // [ceil(count / 64)] pointers, each to [G, 64, d] of kv_dtype
-  const void* const* value_blocks = nullptr;  // the same
+      nullptr;  // [ceil(count / 64)] pointers, each to [G, d, 64] of kv_dtype
+  const void* const* value_blocks = nullptr;  // the same number, each to [G, 64, d]
   std::int64_t first = 0;  // first key index seen; 0 unless a chunk begins inside the table
   std::int64_t count = 0;  // one past the last key index seen; > first
 };
@@ -97,9 +98,12 @@ struct AttendArgs {
   float scale = 0;
 };
 
-// Writes rows of keys or values into cache blocks: row t goes to slot[t] (a pointer to its [G, 64, d] block) at index
-// within[t]. Rounds to dtype, nearest even.
+enum class KvPart : std::uint8_t { keys, values };
+
+// Writes rows of keys or values into cache blocks: row t goes to block[t] (a pointer to its [G, d, 64] or [G, 64, d]
+// block) at index within[t]. Rounds to dtype, nearest even.
 struct StoreKvArgs {
+  KvPart part = KvPart::values;
   const float* x = nullptr;              // [T, G, d], rows x_stride floats apart
   void* const* block = nullptr;          // [T]
   const std::int32_t* within = nullptr;  // [T], 0..63

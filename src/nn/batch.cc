@@ -62,8 +62,8 @@ Keys CachedBatch::keys(Context& ctx, std::size_t layer, const Tensor& k_TGd,
     }
   }
   const KvShape& shape = pieces_.front().cache->shape();
-  store_kv(ctx, k_TGd, key_block, within, shape.dtype);
-  store_kv(ctx, v_TGd, value_block, within, shape.dtype);
+  store_kv(ctx, KvPart::keys, k_TGd, key_block, within, shape.dtype);
+  store_kv(ctx, KvPart::values, v_TGd, value_block, within, shape.dtype);
   return {.rows = views, .dtype = shape.dtype, .heads = shape.heads};
 }
 

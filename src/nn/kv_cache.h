@@ -1,7 +1,6 @@
 // Keys and values of one sequence. A local layer sees its own chunk only, so it keeps at most one chunk and starts over
 // at every multiple of it; a global layer keeps everything. Memory is reserved for the whole context and becomes real
-// as
-// it is written.   G key/value heads, d head size; blocks of 64 positions, each [G, 64, d].
+// as it is written.   G key/value heads, d head size; blocks of 64 positions: keys [G, d, 64], values [G, 64, d].
 #pragma once
 
 #include <cstdint>

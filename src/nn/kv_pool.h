@@ -29,7 +29,7 @@ class KvPool {
 
   // All of a page of the global layers.
   [[nodiscard]] std::span<std::byte> global_page(std::int32_t page) const;
-  // The block [G, 64, d] of a layer in a page of its kind.
+  // The block of a layer in a page of its kind: keys [G, d, 64], values [G, 64, d].
   [[nodiscard]] void* keys(std::size_t layer, std::int32_t page) const;
   [[nodiscard]] void* values(std::size_t layer, std::int32_t page) const;
 

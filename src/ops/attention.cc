@@ -52,13 +52,14 @@ Tensor attend(Context& ctx, const Tensor& q_THd, const Keys& keys, float scale) 
   return o_THd;
 }
 
-void store_kv(Context& ctx, const Tensor& x_TGd, std::span<void* const> block_T,
+void store_kv(Context& ctx, KvPart part, const Tensor& x_TGd, std::span<void* const> block_T,
               std::span<const std::int32_t> within_T, DType dtype) {
   Dim T{"T", static_cast<std::int64_t>(block_T.size())}, G{"G"}, d{"d"};
   expect(x_TGd, {T, G, d});
   HERD_CHECK(within_T.size() == block_T.size(), "{} places for {} blocks", within_T.size(),
              block_T.size());
-  ctx.kernels.store_kv({.x = x_TGd.as<float>().data(),
+  ctx.kernels.store_kv({.part = part,
+                        .x = x_TGd.as<float>().data(),
                         .block = block_T.data(),
                         .within = within_T.data(),
                         .dtype = dtype,
@@ -114,8 +115,8 @@ Keys keys_within(Context& ctx, const Tensor& k_TGd, const Tensor& v_TGd,
     }
     first_block += blocks_of(segment);
   }
-  store_kv(ctx, k_TGd, key_block, within, DType::f32);
-  store_kv(ctx, v_TGd, value_block, within, DType::f32);
+  store_kv(ctx, KvPart::keys, k_TGd, key_block, within, DType::f32);
+  store_kv(ctx, KvPart::values, v_TGd, value_block, within, DType::f32);
   return {.rows = rows,
           .dtype = DType::f32,
           .heads = G.size(),

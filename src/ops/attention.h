@@ -23,7 +23,7 @@ struct Keys {
 Tensor attend(Context& ctx, const Tensor& q_THd, const Keys& keys, float scale);
 
 // Writes rows of keys or values into their cache blocks: row t into block_T[t] at within_T[t].
-void store_kv(Context& ctx, const Tensor& x_TGd, std::span<void* const> block_T,
+void store_kv(Context& ctx, KvPart part, const Tensor& x_TGd, std::span<void* const> block_T,
               std::span<const std::int32_t> within_T, DType dtype);
 
 // Keys of whole sequences that lie in the batch itself, one after another: segments cover all rows in order. A row sees

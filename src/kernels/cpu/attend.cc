@@ -1,9 +1,9 @@
 // Attention over blocks of 64 keys with an online softmax (Milakov & Gimelshein 2018; Dao et al. 2022). Work is a tile
-// of neighbouring rows times one key/value head: a block's keys and values are widened to float32 once and then serve
-// every row of the tile and every query head of the group (five in Llama 4).
+// of neighbouring rows times one key/value head: two products a block, queries with keys and weights with values, over
+// every row of the tile and every query head of the group (five in Llama 4) at once.
 //
-// A row's bits depend on its query, its keys, `first` and `count` alone: blocks come in order, a score is summed by
-// fixed lanes along d, weights meet values in order of their keys, and a row skips the blocks that it does not see.
+// A row's bits depend on its query, its keys, `first` and `count` alone: blocks come in order, a score is one chain of
+// multiply-adds along d, an output one along the keys that the row sees, and a row skips the blocks that it does not.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/attend.cc"
 // clang-format off
@@ -15,8 +15,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/product-inl.h"
 #include "kernels/cpu/work.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -27,185 +29,246 @@ namespace hn = hwy::HWY_NAMESPACE;
 using F = hn::ScalableTag<float>;
 using Vec = hn::Vec<F>;
 
-// Rows that one item takes; with five heads a group that is 80 queries on each widened block.
-constexpr std::int64_t rows_per_tile = 16;
+constexpr float lowest = -std::numeric_limits<float>::infinity();
 
-// One query's state while blocks pass.
-struct Query {
-  const float* q;  // [padded] scaled
-  float* o;        // [padded]
-  float* out;      // [d] where the result goes
-  std::int64_t first, count;
-  float largest, total;
+// Rows that one item takes, so that some 80 queries share a block.
+constexpr std::int64_t rows_per_tile(std::int64_t heads) {
+  return std::clamp<std::int64_t>(80 / heads, 16, 64);
+}
+// Up to so many queries read bfloat16 as it lies; for more it is widened once.
+constexpr std::int64_t few_queries = product_rows;
+// Of one product, so that what all queries multiply with stays in the first-level cache.
+constexpr std::int64_t slab = 64;
+
+// The queries of a tile, row by row and head by head, while blocks pass. All of it is the thread's scratch.
+struct Tile {
+  const AttendArgs& args;
+  std::int64_t begin, rows;  // of args
+  std::int64_t head;         // key/value head
+  std::int64_t heads;        // query heads beside it
+  std::int64_t padded;       // d, up to whole vectors
+  float* q;                  // [rows * heads, d] scaled
+  float* o;                  // [rows * heads, padded] sums of weighted values
+  float* score;              // [rows * heads, 64] and the weights that come of them
+  float* largest;            // [rows * heads] score so far
+  float* total;              // [rows * heads] of the weights
+  float* keys;               // [d, 64] of a block, widened
+  float* values;             // [64, padded] of a block, widened
+
+  static std::int64_t floats(std::int64_t queries, std::int64_t d, std::int64_t padded) {
+    return queries * (d + padded + keys_per_block + 2) + keys_per_block * (d + padded);
+  }
+  Tile(const AttendArgs& a, std::int64_t from, std::int64_t count, std::int64_t g)
+      : args(a), begin(from), rows(count), head(g), heads(a.N / a.G) {
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(F()));
+    padded = (a.d + lanes - 1) / lanes * lanes;
+    const std::int64_t queries = rows * heads;
+    // Whole vectors first, so that all of those begin at one.
+    score = scratch(static_cast<std::size_t>(floats(queries, a.d, padded)));
+    keys = score + queries * keys_per_block;
+    values = keys + a.d * keys_per_block;
+    o = values + keys_per_block * padded;
+    q = o + queries * padded;
+    largest = q + queries * a.d;
+    total = largest + queries;
+  }
+  [[nodiscard]] const AttendRow& row(std::int64_t t) const { return args.rows[begin + t]; }
+  // The keys [low, high) that row t sees of the block that begins at `start`.
+  struct Sight {
+    std::int64_t low, high;
+  };
+  [[nodiscard]] Sight sight(std::int64_t t, std::int64_t start) const {
+    return {std::clamp<std::int64_t>(row(t).first - start, 0, keys_per_block),
+            std::clamp<std::int64_t>(row(t).count - start, 0, keys_per_block)};
+  }
 };
 
-// [64, d] of a block's head to float32 [64, padded], the padding zero.
-void widen(const void* block, DType dtype, std::int64_t from, std::int64_t keys, std::int64_t d,
-           std::int64_t padded, float* out) {
+// rows x [columns] of either type to float32 rows of `padded`, the padding zero.
+template <class Number>
+void widen(const Number* from, std::int64_t rows, std::int64_t columns, std::int64_t padded,
+           float* to) {
   const F f;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(f));
-  for (std::int64_t key = 0; key < keys; ++key, out += padded) {
-    std::int64_t i = 0;
-    if (dtype == DType::f32) {
-      const float* row = static_cast<const float*>(block) + from + key * d;
-      for (; i + lanes <= d; i += lanes) hn::StoreU(hn::LoadU(f, row + i), f, out + i);
-      for (; i < d; ++i) out[i] = row[i];
-    } else {
-      const hn::Rebind<std::uint16_t, F> half;
-      const hn::RebindToUnsigned<F> wide;
-      const std::uint16_t* row = static_cast<const std::uint16_t*>(block) + from + key * d;
-      for (; i + lanes <= d; i += lanes) {
-        const auto bits = hn::ShiftLeft<16>(hn::PromoteTo(wide, hn::LoadU(half, row + i)));
-        hn::StoreU(hn::BitCast(f, bits), f, out + i);
-      }
-      for (; i < d; ++i) {
-        const std::uint32_t bits = std::uint32_t{row[i]} << 16;
-        __builtin_memcpy(out + i, &bits, sizeof bits);
-      }
-    }
-    std::fill(out + d, out + padded, 0.0f);
+  for (std::int64_t r = 0; r < rows; ++r, from += columns, to += padded) {
+    const std::int64_t whole = columns / lanes * lanes;
+    for (std::int64_t i = 0; i < whole; i += lanes) hn::StoreU(load_numbers(from + i), f, to + i);
+    for (std::int64_t i = whole; i < columns; ++i) to[i] = number(from[i]);
+    std::fill(to + columns, to + padded, 0.0f);
   }
 }
 
-// score[key] = q . k for keys [low, high): four keys at a time hide the latency of their sums, each in its own lanes.
-void scores(const float* q, const float* keys, std::int64_t low, std::int64_t high,
-            std::int64_t padded, float* score) {
+// Scores of one query to weights: the running maximum may rise, then what was summed so far shrinks by the same factor.
+void weigh(Tile& tile, std::int64_t query, Tile::Sight sees) {
   const F f;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(f));
-  std::int64_t key = low;
-  for (; key + 4 <= high; key += 4) {
-    const float* k = keys + key * padded;
-    Vec a = hn::Zero(f), b = a, c = a, d = a;
-    for (std::int64_t i = 0; i < padded; i += lanes) {
-      const Vec x = hn::Load(f, q + i);
-      a = hn::MulAdd(x, hn::Load(f, k + i), a);
-      b = hn::MulAdd(x, hn::Load(f, k + padded + i), b);
-      c = hn::MulAdd(x, hn::Load(f, k + 2 * padded + i), c);
-      d = hn::MulAdd(x, hn::Load(f, k + 3 * padded + i), d);
-    }
-    score[key] = hn::GetLane(hn::SumOfLanes(f, a));
-    score[key + 1] = hn::GetLane(hn::SumOfLanes(f, b));
-    score[key + 2] = hn::GetLane(hn::SumOfLanes(f, c));
-    score[key + 3] = hn::GetLane(hn::SumOfLanes(f, d));
+  float* score = tile.score + query * keys_per_block;
+  const Vec low = hn::Set(f, static_cast<float>(sees.low));
+  const Vec high = hn::Set(f, static_cast<float>(sees.high));
+  Vec most = hn::Set(f, lowest);
+  for (std::int64_t key = 0; key < sees.high; key += lanes) {
+    const Vec index = hn::Iota(f, static_cast<float>(key));
+    const auto seen = hn::And(hn::Ge(index, low), hn::Lt(index, high));
+    const Vec x = hn::IfThenElse(seen, hn::LoadU(f, score + key), hn::Set(f, lowest));
+    hn::StoreU(x, f, score + key);
+    most = hn::Max(most, x);
   }
-  for (; key < high; ++key) {
-    Vec a = hn::Zero(f);
-    for (std::int64_t i = 0; i < padded; i += lanes)
-      a = hn::MulAdd(hn::Load(f, q + i), hn::Load(f, keys + key * padded + i), a);
-    score[key] = hn::GetLane(hn::SumOfLanes(f, a));
-  }
-}
-
-// Adds one block to a query: the running maximum may rise, then what was summed so far shrinks by the same factor.
-void add_block(Query& query, const float* keys, const float* values, std::int64_t low,
-               std::int64_t high, std::int64_t padded) {
-  const F f;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(f));
-  HWY_ALIGN float weight[keys_per_block];
-  const float lowest = -std::numeric_limits<float>::infinity();
-  std::fill(weight, weight + keys_per_block, lowest);
-  scores(query.q, keys, low, high, padded, weight);
-
-  float largest = query.largest;
-  for (std::int64_t key = low; key < high; ++key) largest = std::max(largest, weight[key]);
+  const float before = tile.largest[query];
+  const float largest = std::max(before, hn::GetLane(hn::MaxOfLanes(f, most)));
   const float shrink =
-      query.largest == lowest ? 0.0f : hn::GetLane(hn::Exp(f, hn::Set(f, query.largest - largest)));
+      before == lowest ? 0.0f : hn::GetLane(hn::Exp(f, hn::Set(f, before - largest)));
   Vec sum = hn::Zero(f);
-  for (std::int64_t key = 0; key < keys_per_block;
-       key += lanes) {  // lanes are a power of two up to 64
+  for (std::int64_t key = 0; key < sees.high; key += lanes) {
     // Keys out of sight weigh exp(-inf) = 0.
-    const Vec e = hn::Exp(f, hn::Sub(hn::Load(f, weight + key), hn::Set(f, largest)));
-    hn::Store(e, f, weight + key);
+    const Vec e = hn::Exp(f, hn::Sub(hn::LoadU(f, score + key), hn::Set(f, largest)));
+    hn::StoreU(e, f, score + key);
     sum = hn::Add(sum, e);
   }
-  query.total = query.total * shrink + hn::GetLane(hn::SumOfLanes(f, sum));
-  query.largest = largest;
+  tile.total[query] = tile.total[query] * shrink + hn::GetLane(hn::SumOfLanes(f, sum));
+  tile.largest[query] = largest;
+  if (shrink == 1.0f) return;
+  float* o = tile.o + query * tile.padded;
+  for (std::int64_t i = 0; i < tile.padded; i += lanes)
+    hn::StoreU(hn::Mul(hn::LoadU(f, o + i), hn::Set(f, shrink)), f, o + i);
+}
 
-  for (std::int64_t i = 0; i < padded; i += 4 * lanes) {
-    // Up to four vectors of the output at a time stay in registers while all keys pass.
-    const std::int64_t parts = std::min<std::int64_t>(4, (padded - i) / lanes);
-    Vec part[4];
-    for (std::int64_t p = 0; p < parts; ++p)
-      part[p] = hn::Mul(hn::Load(f, query.o + i + p * lanes), hn::Set(f, shrink));
-    if (parts == 4) {
-      Vec a = part[0], b = part[1], c = part[2], d = part[3];
-      for (std::int64_t key = low; key < high; ++key) {
-        const Vec w = hn::Set(f, weight[key]);
-        const float* v = values + key * padded + i;
-        a = hn::MulAdd(w, hn::Load(f, v), a);
-        b = hn::MulAdd(w, hn::Load(f, v + lanes), b);
-        c = hn::MulAdd(w, hn::Load(f, v + 2 * lanes), c);
-        d = hn::MulAdd(w, hn::Load(f, v + 3 * lanes), d);
-      }
-      part[0] = a, part[1] = b, part[2] = c, part[3] = d;
-    } else {
-      for (std::int64_t p = 0; p < parts; ++p)
-        for (std::int64_t key = low; key < high; ++key)
-          part[p] = hn::MulAdd(hn::Set(f, weight[key]),
-                               hn::Load(f, values + key * padded + i + p * lanes), part[p]);
+// Scores of rows [t, until) with the first `count` keys of a block [d, 64].
+template <class Number>
+void score_rows(Tile& tile, std::int64_t t, std::int64_t until, std::int64_t count,
+                const Number* keys) {
+  const std::int64_t first = t * tile.heads, d = tile.args.d;
+  for (std::int64_t i = 0; i < d; i += slab)
+    multiply(ProductOf<Number>{.a = tile.q + first * d + i,
+                               .a_row = d,
+                               .a_column = 1,
+                               .b = keys + i * keys_per_block,
+                               .b_stride = keys_per_block,
+                               .c = tile.score + first * keys_per_block,
+                               .c_stride = keys_per_block,
+                               .M = (until - t) * tile.heads,
+                               .N = count,
+                               .K = std::min(slab, d - i),
+                               .add = i != 0});
+}
+
+// Adds values [low, high) of a block [64, width], weighted, to rows [t, until).
+template <class Number>
+void add_values(Tile& tile, std::int64_t t, std::int64_t until, Tile::Sight keys,
+                const Number* values) {
+  const std::int64_t first = t * tile.heads;
+  if (keys.low >= keys.high) return;
+  for (std::int64_t i = 0; i < tile.padded; i += slab)
+    multiply(ProductOf<Number>{.a = tile.score + first * keys_per_block + keys.low,
+                               .a_row = keys_per_block,
+                               .a_column = 1,
+                               .b = values + keys.low * tile.padded + i,
+                               .b_stride = tile.padded,
+                               .c = tile.o + first * tile.padded + i,
+                               .c_stride = tile.padded,
+                               .M = (until - t) * tile.heads,
+                               .N = std::min(slab, tile.padded - i),
+                               .K = keys.high - keys.low,
+                               .add = true});
+}
+
+// One block for rows [t, until), all of which see something of it.
+template <class Key, class Value>
+void add_block(Tile& tile, std::int64_t t, std::int64_t until, std::int64_t start, const Key* keys,
+               const Value* values) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(F()));
+  // What all of them see they take together; a row goes on alone from there, its keys still in order.
+  Tile::Sight all{0, keys_per_block};
+  std::int64_t furthest = 0;
+  bool begin_alike = true;
+  for (std::int64_t u = t; u < until; ++u) {
+    const Tile::Sight sees = tile.sight(u, start);
+    begin_alike &= u == t || sees.low == all.low;
+    all = {sees.low, std::min(all.high, sees.high)};
+    furthest = std::max(furthest, sees.high);
+  }
+  if (!begin_alike) all.high = all.low = 0;
+
+  score_rows(tile, t, until, (furthest + lanes - 1) / lanes * lanes, keys);
+  for (std::int64_t u = t; u < until; ++u)
+    for (std::int64_t h = 0; h < tile.heads; ++h)
+      weigh(tile, u * tile.heads + h, tile.sight(u, start));
+  add_values(tile, t, until, all, values);
+  for (std::int64_t u = t; u < until; ++u) {
+    const Tile::Sight sees = tile.sight(u, start);
+    add_values(tile, u, u + 1, {begin_alike ? all.high : sees.low, sees.high}, values);
+  }
+}
+
+// The block of the tile's tables that begins at `start`: as it lies where that will do, widened where it will not.
+template <class Number>
+void see_block(Tile& tile, std::int64_t start) {
+  const std::int64_t b = start / keys_per_block, d = tile.args.d;
+  const std::int64_t from = tile.head * keys_per_block * d;
+  const auto* keys = static_cast<const Number*>(tile.row(0).key_blocks[b]) + from;
+  const auto* values = static_cast<const Number*>(tile.row(0).value_blocks[b]) + from;
+  bool wide = false;  // whether the block is widened already
+  for (std::int64_t t = 0, until; t < tile.rows; t = until) {
+    const auto sees = [&](std::int64_t row) {
+      const Tile::Sight sight = tile.sight(row, start);
+      return sight.low < sight.high;
+    };
+    until = t + 1;
+    if (!sees(t)) continue;
+    while (until < tile.rows && sees(until)) ++until;
+    const bool whole = d == tile.padded;
+    if (whole && (std::is_same_v<Number, float> || (until - t) * tile.heads <= few_queries)) {
+      add_block(tile, t, until, start, keys, values);
+      continue;
     }
-    for (std::int64_t p = 0; p < parts; ++p) hn::Store(part[p], f, query.o + i + p * lanes);
+    if (!wide) widen(values, keys_per_block, d, tile.padded, tile.values);
+    if constexpr (std::is_same_v<Number, float>) {
+      add_block(tile, t, until, start, keys, tile.values);
+    } else {
+      if (!wide) widen(keys, d, keys_per_block, keys_per_block, tile.keys);
+      add_block(tile, t, until, start, tile.keys, tile.values);
+    }
+    wide = true;
   }
 }
 
 // Rows [begin, end), which share block tables, and the query heads of key/value head g.
 void attend_rows(const AttendArgs& args, std::int64_t begin, std::int64_t end, std::int64_t g) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(F()));
-  const std::int64_t padded = (args.d + lanes - 1) / lanes * lanes;
-  const std::int64_t heads = args.N / args.G;
-  const std::int64_t queries = (end - begin) * heads;
-  const std::int64_t block_floats = keys_per_block * padded;
-  // The state, then aligned rows of numbers: all from the thread's scratch, nothing is allocated.
-  const std::int64_t state = (static_cast<std::int64_t>(sizeof(Query)) + 63) / 64 * 16;
-  float* memory =
-      scratch(static_cast<std::size_t>(queries * (state + 2 * padded) + 2 * block_floats));
-  auto* all = static_cast<Query*>(static_cast<void*>(memory));
-  float* numbers = memory + queries * state;
-  float* keys = numbers + queries * 2 * padded;
-  float* values = keys + block_floats;
-
-  std::int64_t first = args.rows[begin].first, count = 0;
-  for (std::int64_t t = begin; t < end; ++t)
-    for (std::int64_t h = 0; h < heads; ++h) {
-      const std::int64_t n = g * heads + h, at = (t - begin) * heads + h;
-      float* q = numbers + at * 2 * padded;
-      const float* from = args.q + t * args.q_stride + n * args.d;
-      for (std::int64_t i = 0; i < args.d; ++i) q[i] = from[i] * args.scale;
-      std::fill(q + args.d, q + 2 * padded, 0.0f);
-      all[at] = {.q = q,
-                 .o = q + padded,
-                 .out = args.o + t * args.o_stride + n * args.d,
-                 .first = args.rows[t].first,
-                 .count = args.rows[t].count,
-                 .largest = -std::numeric_limits<float>::infinity(),
-                 .total = 0};
-      first = std::min(first, args.rows[t].first);
-      count = std::max(count, args.rows[t].count);
-    }
-
-  for (std::int64_t b = first / keys_per_block; b * keys_per_block < count; ++b) {
-    const std::int64_t start = b * keys_per_block;
-    const std::int64_t seen = std::min(keys_per_block, count - start);
-    const std::int64_t from = g * keys_per_block * args.d;
-    widen(args.rows[begin].key_blocks[b], args.kv_dtype, from, seen, args.d, padded, keys);
-    widen(args.rows[begin].value_blocks[b], args.kv_dtype, from, seen, args.d, padded, values);
-    for (std::int64_t i = 0; i < queries; ++i) {
-      const std::int64_t low = std::clamp<std::int64_t>(all[i].first - start, 0, keys_per_block);
-      const std::int64_t high = std::clamp<std::int64_t>(all[i].count - start, 0, keys_per_block);
-      if (low < high) add_block(all[i], keys, values, low, high, padded);
-    }
+  Tile tile(args, begin, end - begin, g);
+  const std::int64_t queries = tile.rows * tile.heads;
+  std::fill(tile.o, tile.o + queries * tile.padded, 0.0f);
+  std::fill(tile.largest, tile.largest + queries, lowest);
+  std::fill(tile.total, tile.total + queries, 0.0f);
+  std::int64_t first = tile.row(0).first, count = 0;
+  for (std::int64_t t = 0; t < tile.rows; ++t) {
+    first = std::min(first, tile.row(t).first);
+    count = std::max(count, tile.row(t).count);
+    const float* from = args.q + (begin + t) * args.q_stride + g * tile.heads * args.d;
+    float* q = tile.q + t * tile.heads * args.d;
+    for (std::int64_t i = 0; i < tile.heads * args.d; ++i) q[i] = from[i] * args.scale;
   }
-  for (std::int64_t i = 0; i < queries; ++i)
-    for (std::int64_t j = 0; j < args.d; ++j) all[i].out[j] = all[i].o[j] / all[i].total;
+  for (std::int64_t start = first / keys_per_block * keys_per_block; start < count;
+       start += keys_per_block) {
+    if (args.kv_dtype == DType::f32)
+      see_block<float>(tile, start);
+    else
+      see_block<std::uint16_t>(tile, start);
+  }
+  for (std::int64_t t = 0; t < tile.rows; ++t)
+    for (std::int64_t h = 0; h < tile.heads; ++h) {
+      const std::int64_t query = t * tile.heads + h;
+      float* out = args.o + (begin + t) * args.o_stride + (g * tile.heads + h) * args.d;
+      const float* o = tile.o + query * tile.padded;
+      for (std::int64_t i = 0; i < args.d; ++i) out[i] = o[i] / tile.total[query];
+    }
 }
 
 void attend(const AttendArgs& args, const Lane& lane) {
-  const std::int64_t tiles = (args.T + rows_per_tile - 1) / rows_per_tile;
+  const std::int64_t tile = rows_per_tile(args.N / args.G);
+  const std::int64_t tiles = (args.T + tile - 1) / tile;
   run(lane, tiles * args.G, 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t item = begin; item < end; ++item) {
-      const std::int64_t last = std::min(args.T, (item / args.G + 1) * rows_per_tile);
+      const std::int64_t last = std::min(args.T, (item / args.G + 1) * tile);
       // A tile may hold rows of several sequences: each run of equal tables is done by itself.
-      for (std::int64_t t = item / args.G * rows_per_tile; t < last;) {
+      for (std::int64_t t = item / args.G * tile; t < last;) {
         std::int64_t next = t + 1;
         while (next < last && args.rows[next].key_blocks == args.rows[t].key_blocks &&
                args.rows[next].value_blocks == args.rows[t].value_blocks)

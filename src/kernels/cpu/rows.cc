@@ -13,6 +13,7 @@
 #include "kernels/cpu/decode-inl.h"
 #include "kernels/cpu/work.h"
 #include "quant/formats.h"
+#include "tensor/float_bits.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace herd::cpu {
@@ -130,12 +131,28 @@ HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, F32>> bf16_bits(V32 x) {
                       hn::BitCast(hn::Rebind<std::int32_t, F32>(), upper));
 }
 
+// One key down a column of its block: its numbers lie keys_per_block apart.
+void store_across(const float* x, std::int64_t d, DType dtype, std::int64_t at, void* block) {
+  if (dtype == DType::f32) {
+    float* to = static_cast<float*>(block) + at;
+    for (std::int64_t i = 0; i < d; ++i) to[i * keys_per_block] = x[i];
+  } else {
+    std::uint16_t* to = static_cast<std::uint16_t*>(block) + at;
+    for (std::int64_t i = 0; i < d; ++i) to[i * keys_per_block] = bf16_of_f32(x[i]);
+  }
+}
+
 void store_kv(const StoreKvArgs& args) {
   const F32 d;
   const hn::Rebind<std::uint16_t, F32> narrow;
   for (std::int64_t t = 0; t < args.T; ++t)
     for (std::int64_t g = 0; g < args.G; ++g) {
       const float* x = args.x + t * args.x_stride + g * args.d;
+      if (args.part == KvPart::keys) {
+        store_across(x, args.d, args.dtype, g * args.d * keys_per_block + args.within[t],
+                     args.block[t]);
+        continue;
+      }
       const std::int64_t at = (g * keys_per_block + args.within[t]) * args.d;
       if (args.dtype == DType::f32) {
         copy_bytes(x, args.d * WeightF32::bytes, static_cast<float*>(args.block[t]) + at);

@@ -9,12 +9,18 @@
 namespace herd::ref {
 namespace {
 
-// Element i of key or value `index` of head g, in a table of blocks [G, 64, d].
-double cached(const void* const* blocks, const AttendArgs& args, std::int64_t index, std::int64_t g,
-              std::int64_t i) {
-  const std::int64_t within = index % keys_per_block;
+// Where element i of key or value `within` of head g lies in its block.
+std::int64_t place(KvPart part, std::int64_t g, std::int64_t within, std::int64_t i,
+                   std::int64_t d) {
+  return part == KvPart::keys ? (g * d + i) * keys_per_block + within
+                              : (g * keys_per_block + within) * d + i;
+}
+
+// Element i of key or value `index` of head g, in a table of blocks.
+double cached(KvPart part, const void* const* blocks, const AttendArgs& args, std::int64_t index,
+              std::int64_t g, std::int64_t i) {
   return element_as_f32(blocks[index / keys_per_block], args.kv_dtype,
-                        (g * keys_per_block + within) * args.d + i);
+                        place(part, g, index % keys_per_block, i, args.d));
 }
 
 // The textbook formula: all scores, their maximum, the weights, the weighted mean of the values.
@@ -30,7 +36,7 @@ void attend_head(const AttendArgs& args, std::int64_t t, std::int64_t n,
   for (std::int64_t key = row.first; key < row.count; ++key) {
     double sum = 0;
     for (std::int64_t i = 0; i < args.d; ++i)
-      sum += double{q[i]} * cached(row.key_blocks, args, key, g, i);
+      sum += double{q[i]} * cached(KvPart::keys, row.key_blocks, args, key, g, i);
     score.push_back(sum * double{args.scale});
     largest = std::max(largest, score.back());
   }
@@ -39,8 +45,8 @@ void attend_head(const AttendArgs& args, std::int64_t t, std::int64_t n,
   for (std::int64_t i = 0; i < args.d; ++i) {
     double sum = 0;
     for (std::size_t j = 0; j < score.size(); ++j)
-      sum +=
-          score[j] * cached(row.value_blocks, args, row.first + static_cast<std::int64_t>(j), g, i);
+      sum += score[j] * cached(KvPart::values, row.value_blocks, args,
+                               row.first + static_cast<std::int64_t>(j), g, i);
     o[i] = static_cast<float>(sum / total);
   }
 }
@@ -57,12 +63,12 @@ void store_kv(const StoreKvArgs& args, const Lane&) {
   for (std::int64_t t = 0; t < args.T; ++t)
     for (std::int64_t g = 0; g < args.G; ++g) {
       const float* x = args.x + t * args.x_stride + g * args.d;
-      const std::int64_t at = (g * keys_per_block + args.within[t]) * args.d;
       for (std::int64_t i = 0; i < args.d; ++i) {
+        const std::int64_t at = place(args.part, g, args.within[t], i, args.d);
         if (args.dtype == DType::bf16)
-          static_cast<std::uint16_t*>(args.block[t])[at + i] = bf16_of_f32(x[i]);
+          static_cast<std::uint16_t*>(args.block[t])[at] = bf16_of_f32(x[i]);
         else
-          static_cast<float*>(args.block[t])[at + i] = x[i];
+          static_cast<float*>(args.block[t])[at] = x[i];
       }
     }
 }

@@ -113,6 +113,7 @@ inline std::unique_ptr<KernelCase> random_store_kv(Draw& draw) {
   const std::int64_t G = draw.between(1, 4), d = draw.between(1, 140);
   const std::int64_t x_stride = G * d + (draw.one_in(2) ? 0 : draw.between(1, 40));
   const DType dtype = draw.one_in(2) ? DType::f32 : DType::bf16;
+  const KvPart part = draw.one_in(2) ? KvPart::keys : KvPart::values;
   const auto bytes = static_cast<std::int64_t>(row_of(dtype).bytes);
   const Input<float> x(draw, T * x_stride, [&] {
     // Some that have no exact neighbour, some ties of the rounding, some not finite.
@@ -137,7 +138,8 @@ inline std::unique_ptr<KernelCase> random_store_kv(Draw& draw) {
       block.push_back(memory.data() + offset + place / keys_per_block * block_bytes);
       within.push_back(static_cast<std::int32_t>(place % keys_per_block));
     }
-    table.store_kv({.x = x.data(),
+    table.store_kv({.part = part,
+                    .x = x.data(),
                     .block = block.data(),
                     .within = within.data(),
                     .dtype = dtype,
@@ -148,7 +150,8 @@ inline std::unique_ptr<KernelCase> random_store_kv(Draw& draw) {
                    lane);
     return std::vector<float>(memory.begin(), memory.end());  // each byte a number
   };
-  return std::make_unique<FunctionCase>(fmt::format("T {} G {} d {} x_stride {} {} offset {}", T, G,
+  return std::make_unique<FunctionCase>(fmt::format("{} T {} G {} d {} x_stride {} {} offset {}",
+                                                    part == KvPart::keys ? "keys" : "values", T, G,
                                                     d, x_stride, row_of(dtype).name, offset),
                                         run, equal_bits());
 }
