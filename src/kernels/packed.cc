@@ -14,12 +14,13 @@ namespace {
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// Bits [shift, shift + count) of a byte, read and written.
-unsigned bits_of(std::uint8_t byte, int shift, int count) {
-  return (unsigned{byte} >> shift) & ((1u << count) - 1);
+// Bits [shift, shift + count) of a byte or a longer number, read and written.
+unsigned bits_of(std::uint32_t word, int shift, int count) {
+  return (word >> shift) & ((1u << count) - 1);
 }
-void put_bits(std::uint8_t& byte, int shift, unsigned value) {
-  byte = static_cast<std::uint8_t>(byte | value << shift);
+template <class Word>
+void put_bits(Word& word, int shift, unsigned value) {
+  word = static_cast<Word>(word | value << shift);
 }
 
 // The bytes of an output in a plane's vector.
@@ -84,10 +85,10 @@ struct Put {
   static void whole(A& packed, const B& value) {
     packed = static_cast<A>(value);
   }
-  // Bits [low, low + count) of `value` are bits [shift, shift + count) of the byte.
-  template <class B>
-  static void part(std::uint8_t& byte, int shift, int count, B& value, int low) {
-    put_bits(byte, shift, (static_cast<unsigned>(value) >> low) & ((1u << count) - 1));
+  // Bits [low, low + count) of `value` are bits [shift, shift + count) of the word.
+  template <class Word, class B>
+  static void part(Word& word, int shift, int count, const B& value, int low) {
+    put_bits(word, shift, (static_cast<unsigned>(value) >> low) & ((1u << count) - 1));
   }
 };
 struct Get {
@@ -95,10 +96,10 @@ struct Get {
   static void whole(const A& packed, B& value) {
     value = static_cast<B>(packed);
   }
-  template <class B>
-  static void part(const std::uint8_t& byte, int shift, int count, B& value, int low) {
+  template <class Word, class B>
+  static void part(const Word& word, int shift, int count, B& value, int low) {
     const unsigned kept = low == 0 ? 0 : static_cast<unsigned>(value);
-    value = static_cast<B>(kept | bits_of(byte, shift, count) << low);
+    value = static_cast<B>(kept | bits_of(word, shift, count) << low);
   }
 };
 
@@ -138,6 +139,64 @@ void exchange_scales(Scales& s, int o, Row& row) {
     }
 }
 
+// Blocks with grids, both ways.
+template <class Exchange, class Block, class Row>
+void exchange_grid(Block& block, int o, Row& row) {
+  auto& s = block.scales;
+  Exchange::whole(s.d[o], row.d);
+  constexpr int indices = packed_inputs / Block::Codes::per_index;
+  for (int k = 0; k < indices; ++k) Exchange::part(block.codes.low[k][o], 0, 8, row.index[k], 0);
+  constexpr DType type = Block::dtype;
+  if constexpr (type == DType::iq2_xxs || type == DType::iq3_xxs)
+    for (int g = 0; g < 8; ++g) {
+      for (int k = 0; k < 4; ++k) Exchange::part(s.word[g][o], 7 * k, 7, row.sign[4 * g + k], 0);
+      Exchange::part(s.word[g][o], 28, 4, row.scale[g], 0);
+    }
+  if constexpr (type == DType::iq2_xs)
+    for (int k = 0; k < 32; ++k) {
+      Exchange::part(s.rest[k][o], 0, 1, row.index[k], 8);
+      Exchange::part(s.rest[k][o], 1, 7, row.sign[k], 0);
+    }
+  if constexpr (requires { s.signs; })
+    for (int k = 0; k < 32; ++k) Exchange::whole(s.signs[k][o], row.sign[k]);
+  if constexpr (type == DType::iq2_s)
+    for (int k = 0; k < 32; ++k) Exchange::part(s.high[k / 4][o], k % 4 * 2, 2, row.index[k], 8);
+  if constexpr (type == DType::iq3_s)
+    for (int k = 0; k < 64; ++k) Exchange::part(s.high[k / 8][o], k % 8, 1, row.index[k], 8);
+  if constexpr (requires { s.scale; })
+    for (int g = 0; g < 2 * static_cast<int>(std::size(s.scale)); ++g)
+      Exchange::part(s.scale[g / 2][o], 4 * (g % 2), 4, row.scale[g], 0);
+  if constexpr (type == DType::iq1_s)
+    for (int g = 0; g < 8; ++g) {
+      for (int k = 0; k < 4; ++k) Exchange::part(s.word[g][o], 3 * k, 3, row.index[4 * g + k], 8);
+      Exchange::part(s.word[g][o], 12, 3, row.scale[g], 0);
+      // One shift for all four.
+      for (int k = 0; k < 4; ++k) Exchange::part(s.word[g][o], 15, 1, row.sign[4 * g + k], 0);
+    }
+  if constexpr (type == DType::iq1_m) {
+    for (int k = 0; k < 32; ++k) {
+      Exchange::part(s.high[k / 2][o], k % 2 * 4, 3, row.index[k], 8);
+      Exchange::part(s.high[k / 2][o], k % 2 * 4 + 3, 1, row.sign[k], 0);
+    }
+    for (int g = 0; g < 16; ++g)
+      for (int bit = 0; bit < 3; ++bit)
+        Exchange::part(s.scale_bits[bit][o], g, 1, row.scale[g], bit);
+  }
+}
+
+template <class Exchange, class Block, class Row>
+void exchange(Block& block, int o, Row& row) {
+  if constexpr (has_grid<Block>) {
+    exchange_grid<Exchange>(block, o, row);
+  } else {
+    if constexpr (std::is_same_v<Exchange, Put>)
+      put_codes(block.codes, o, row);
+    else
+      get_codes(block.codes, o, row);
+    exchange_scales<Exchange>(block.scales, o, row);
+  }
+}
+
 template <class Block>
 void pack_blocks(const Matrix& from, std::int64_t begin, std::int64_t end, void* to) {
   constexpr const DTypeRow& format = row_of(Block::dtype);
@@ -156,8 +215,7 @@ void pack_blocks(const Matrix& from, std::int64_t begin, std::int64_t end, void*
         QuantizedRow row{};
         read_quantized_row(Block::dtype, source, inputs / static_cast<std::int64_t>(format.block),
                            row);
-        put_codes(block->codes, o, row);
-        exchange_scales<Put>(block->scales, o, row);
+        exchange<Put>(*block, o, row);
       }
     }
 }
@@ -169,8 +227,7 @@ void unpack_blocks(const Matrix& packed, std::int64_t output, float* to) {
   const int o = static_cast<int>(output % packed_outs);
   for (std::int64_t b = 0; b < blocks; ++b, ++block) {
     QuantizedRow row{};
-    get_codes(block->codes, o, row);
-    exchange_scales<Get>(block->scales, o, row);
+    exchange<Get>(*block, o, row);
     float decoded[packed_inputs];
     decode_quantized_row(Block::dtype, row, decoded);
     const std::int64_t inputs =

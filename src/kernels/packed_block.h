@@ -9,6 +9,7 @@
 // Plain C++20, no vectors: those who compute read planes with their own instructions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "tensor/dtype.h"
@@ -28,6 +29,10 @@ struct QuantizedRow {
   std::uint16_t half_scale[8];  // half precision, per 32 inputs; an exponent byte for mxfp4
   std::uint16_t half_min[8];
   float d32;  // of q8_k
+  // Of formats with grids, instead of codes: indices, 4 or 8 inputs each; of 8 inputs each, a bit where a number is
+  // negative, or for the formats of one bit in the lowest place whether all are shifted down.
+  std::uint16_t index[64];
+  std::uint8_t sign[32];
 };
 
 // Codes of 16 outputs x 256 inputs.
@@ -108,6 +113,49 @@ struct RowScales {
   float d[16];
 };
 
+// Grids: an index's low eight bits. Each format has its other bits where its file has them, side by side for 16 outputs.
+template <std::size_t inputs>
+struct Indices {
+  static constexpr int per_index = static_cast<int>(inputs);
+  std::uint8_t low[256 / inputs][16];
+};
+// 32 bits per 32 inputs: four of seven bits of signs, a scale of four (iq2_xxs, iq3_xxs).
+struct SignsScales {
+  std::uint32_t word[8][16];
+  std::uint16_t d[16];
+};
+// The ninth bit of an index below seven bits of signs; four-bit scales per 16 inputs (iq2_xs).
+struct NinthSigns {
+  std::uint8_t rest[32][16];
+  std::uint8_t scale[8][16];
+  std::uint16_t d[16];
+};
+// Two further bits of four indices each; signs; four-bit scales per 16 inputs (iq2_s).
+struct TenthSigns {
+  std::uint8_t high[8][16];
+  std::uint8_t signs[32][16];
+  std::uint8_t scale[8][16];
+  std::uint16_t d[16];
+};
+// The ninth bits of eight indices each; signs; four-bit scales per 32 inputs (iq3_s).
+struct NinthsSigns {
+  std::uint8_t high[8][16];
+  std::uint8_t signs[32][16];
+  std::uint8_t scale[4][16];
+  std::uint16_t d[16];
+};
+// Per 32 inputs: three further bits of four indices, a scale of three, whether numbers are shifted down (iq1_s).
+struct EleventhShifts {
+  std::uint16_t word[8][16];
+  std::uint16_t d[16];
+};
+// Three further bits and a shift for two indices each; scales of three bits per 16 inputs, bit by bit (iq1_m).
+struct EleventhsShifts {
+  std::uint8_t high[16][16];
+  std::uint16_t scale_bits[3][16];  // bit g: of group g
+  std::uint16_t d[16];
+};
+
 template <DType type, class CodesOf, class ScalesOf>
 struct PackedBlock {
   static constexpr DType dtype = type;
@@ -131,6 +179,17 @@ using PackedQ8K = PackedBlock<DType::q8_k, Codes8, RowScales>;
 using PackedIQ4NL = PackedBlock<DType::iq4_nl, Codes4, HalfScales>;
 using PackedIQ4XS = PackedBlock<DType::iq4_xs, Codes4, SixBitScales32>;
 using PackedMXFP4 = PackedBlock<DType::mxfp4, Codes4, ExponentScales>;
+using PackedIQ2XXS = PackedBlock<DType::iq2_xxs, Indices<8>, SignsScales>;
+using PackedIQ2XS = PackedBlock<DType::iq2_xs, Indices<8>, NinthSigns>;
+using PackedIQ2S = PackedBlock<DType::iq2_s, Indices<8>, TenthSigns>;
+using PackedIQ3XXS = PackedBlock<DType::iq3_xxs, Indices<4>, SignsScales>;
+using PackedIQ3S = PackedBlock<DType::iq3_s, Indices<4>, NinthsSigns>;
+using PackedIQ1S = PackedBlock<DType::iq1_s, Indices<8>, EleventhShifts>;
+using PackedIQ1M = PackedBlock<DType::iq1_m, Indices<8>, EleventhsShifts>;
+
+// Blocks whose codes are indices into a grid.
+template <class Block>
+inline constexpr bool has_grid = requires { Block::Codes::per_index; };
 
 // What iq4_nl's and iq4_xs's codes mean, and (doubled) mxfp4's.
 inline constexpr std::int8_t iq4_values[16]{-127, -104, -83, -65, -49, -35, -22, -10,
@@ -170,6 +229,20 @@ constexpr bool with_packed_block(DType dtype, Visit&& visit) {
       return visit(static_cast<PackedIQ4XS*>(nullptr)), true;
     case DType::mxfp4:
       return visit(static_cast<PackedMXFP4*>(nullptr)), true;
+    case DType::iq2_xxs:
+      return visit(static_cast<PackedIQ2XXS*>(nullptr)), true;
+    case DType::iq2_xs:
+      return visit(static_cast<PackedIQ2XS*>(nullptr)), true;
+    case DType::iq2_s:
+      return visit(static_cast<PackedIQ2S*>(nullptr)), true;
+    case DType::iq3_xxs:
+      return visit(static_cast<PackedIQ3XXS*>(nullptr)), true;
+    case DType::iq3_s:
+      return visit(static_cast<PackedIQ3S*>(nullptr)), true;
+    case DType::iq1_s:
+      return visit(static_cast<PackedIQ1S*>(nullptr)), true;
+    case DType::iq1_m:
+      return visit(static_cast<PackedIQ1M*>(nullptr)), true;
     default:
       return false;
   }

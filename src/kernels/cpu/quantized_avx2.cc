@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "kernels/cpu/targets.h"
+#include "kernels/grid_tables.h"
 #include "kernels/packed_block.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -115,6 +116,27 @@ struct S {
     return {_mm256_add_epi32(a.a, b.a), _mm256_add_epi32(a.b, b.b)};
   }
   static HWY_INLINE I lane_add(I v, int n) { return add(v, one(_mm256_set1_epi32(n))); }
+
+  static HWY_INLINE I lane_xor(I a, I b) {
+    return {_mm256_xor_si256(a.a, b.a), _mm256_xor_si256(a.b, b.b)};
+  }
+  static HWY_INLINE I load_u16(const std::uint16_t* p) {
+    return {_mm256_cvtepu16_epi32(sixteen(p)), _mm256_cvtepu16_epi32(sixteen(p + 8))};
+  }
+  static HWY_INLINE I gather(const std::uint32_t* words, I index) {
+    const int* table = static_cast<const int*>(static_cast<const void*>(words));
+    return {_mm256_i32gather_epi32(table, index.a, 4), _mm256_i32gather_epi32(table, index.b, 4)};
+  }
+  static HWY_INLINE I lane_table(const std::uint32_t* words, I index) {
+    return gather(words, index);
+  }
+  static HWY_INLINE I negate_bytes(I v, I m) {
+    return {_mm256_sub_epi8(_mm256_xor_si256(v.a, m.a), m.a),
+            _mm256_sub_epi8(_mm256_xor_si256(v.b, m.b), m.b)};
+  }
+  static HWY_INLINE I sum_bytes(I a, I b) {
+    return {_mm256_add_epi8(a.a, b.a), _mm256_add_epi8(a.b, b.b)};
+  }
 
   // Signed codes are up to 128 in magnitude: as magnitudes times inputs that take the codes' signs, two products are at
   // most 2 * 128 * 127, which 16 bits hold.

@@ -15,9 +15,38 @@ inline constexpr bool has_minima =
 template <class Block>
 inline constexpr bool has_signs = !has_minima<Block>;
 template <class Block>
-inline constexpr int groups_of =
-    Block::dtype == DType::q6_k || Block::dtype == DType::q3_k || Block::dtype == DType::q2_k ? 16
-                                                                                              : 8;
+inline constexpr int groups_of = [] {
+  switch (Block::dtype) {
+    case DType::q6_k:
+    case DType::q3_k:
+    case DType::q2_k:
+    case DType::iq2_xs:
+    case DType::iq2_s:
+    case DType::iq1_m:
+      return 16;
+    default:
+      return 8;
+  }
+}();
+// The largest magnitude of a code with a sign.
+template <class Block>
+inline constexpr std::int32_t magnitude_of = [] {
+  switch (Block::dtype) {
+    case DType::iq2_xxs:
+    case DType::iq2_xs:
+    case DType::iq2_s:
+      return 43;
+    case DType::iq3_xxs:
+      return 62;
+    case DType::iq3_s:
+      return 15;
+    case DType::iq1_s:
+    case DType::iq1_m:
+      return 9;
+    default:
+      return 32;
+  }
+}();
 
 // The largest sum of a group's products, given its inputs, fits 16 bits.
 template <class Block>
@@ -26,10 +55,92 @@ HWY_INLINE bool fits_16_bits(const QuantizedInputs& x) {
   if constexpr (Block::dtype == DType::q2_k || Block::dtype == DType::q3_k) return true;
   if constexpr (Block::dtype == DType::q4_k) return x.one_sided32 * 15 <= limit;
   if constexpr (Block::dtype == DType::q5_k) return x.one_sided32 * 31 <= limit;
-  return x.magnitude16 * 32 <= limit;
+  return x.magnitude16 * (16 / groups_of<Block>)*magnitude_of<Block> <= limit;
+}
+
+// The sixteen indices of group k, without factor; `table` has two entries a vector of eight.
+template <class Block>
+HWY_INLINE S::I index_at(const Block& block, int k) {
+  const auto& s = block.scales;
+  const auto low = S::load_u8(block.codes.low[k]);
+  if constexpr (Block::dtype == DType::iq2_xs)
+    return S::lane_or(low, S::lane_up(S::lane_bits(S::load_u8(s.rest[k]), 0, 1), 8));
+  if constexpr (Block::dtype == DType::iq2_s)
+    return S::lane_or(low, S::lane_up(S::lane_bits(S::load_u8(s.high[k / 4]), k % 4 * 2, 3), 8));
+  if constexpr (Block::dtype == DType::iq3_s)
+    return S::lane_or(low, S::lane_up(S::lane_bits(S::load_u8(s.high[k / 8]), k % 8, 1), 8));
+  if constexpr (Block::dtype == DType::iq1_s)
+    return S::lane_or(low, S::lane_up(S::lane_bits(S::load_u16(s.word[k / 4]), k % 4 * 3, 7), 8));
+  if constexpr (Block::dtype == DType::iq1_m)
+    return S::lane_or(low, S::lane_up(S::lane_bits(S::load_u8(s.high[k / 2]), k % 2 * 4, 7), 8));
+  return low;
+}
+
+// Signs of the eight inputs of group k, a bit each; seven are written where their number is even.
+template <class Block>
+HWY_INLINE S::I signs_at(const Block& block, int k) {
+  const auto& s = block.scales;
+  if constexpr (requires { s.signs; }) {
+    return S::load_u8(s.signs[k]);
+  } else {
+    typename S::I seven;
+    if constexpr (Block::dtype == DType::iq2_xs)
+      seven = S::lane_bits(S::load_u8(s.rest[k]), 1, 127);
+    else
+      seven = S::lane_bits(S::load(s.word[k / 4]), k % 4 * 7, 127);
+    const auto four = S::lane_xor(S::lane_bits(seven, 0, 15), S::lane_bits(seven, 4, 15));
+    return S::lane_or(seven, S::lane_table(even_bit_of_four.data(), four));
+  }
+}
+
+template <class Block>
+constexpr const std::uint32_t* grid_of() {
+  switch (Block::dtype) {
+    case DType::iq2_xxs:
+      return iq2_xxs_table.data();
+    case DType::iq2_xs:
+      return iq2_xs_table.data();
+    case DType::iq2_s:
+      return iq2_s_table.data();
+    case DType::iq3_xxs:
+      return iq3_xxs_table.data();
+    case DType::iq3_s:
+      return iq3_s_table.data();
+    default:
+      return iq1_table.data();
+  }
+}
+
+// Vector n of a block with a grid.
+template <class Block>
+HWY_INLINE S::I grid_codes_at(const Block& block, int n) {
+  typename S::I v;
+  if constexpr (Block::Codes::per_index == 8)
+    v = S::gather(grid_of<Block>() + n % 2, S::lane_up(index_at(block, n / 2), 1));
+  else
+    v = S::gather(grid_of<Block>(), index_at(block, n));
+  if constexpr (Block::dtype == DType::iq1_s || Block::dtype == DType::iq1_m) {
+    const int k = n / 2;
+    typename S::I down;
+    if constexpr (Block::dtype == DType::iq1_s)
+      down = S::lane_bits(S::load_u16(block.scales.word[k / 4]), 15, 1);
+    else
+      down = S::lane_bits(S::load_u8(block.scales.high[k / 2]), k % 2 * 4 + 3, 1);
+    v = S::sum_bytes(v, S::lane_table(eighth_up_or_down.data(), down));
+  } else {
+    const auto four = S::lane_bits(signs_at(block, n / 2), n % 2 * 4, 15);
+    v = S::negate_bytes(v, S::lane_table(bytes_of_bits.data(), four));
+  }
+  return S::flip_signs(v);
 }
 
 // Vector n of a block's codes as unsigned bytes, offset where they have signs.
+template <class Block>
+HWY_INLINE S::I codes_at(const Block& block, int n)
+  requires has_grid<Block>
+{
+  return grid_codes_at(block, n);
+}
 template <class Block>
 HWY_INLINE S::I codes_at(const Block& block, int n) {
   using Codes = typename Block::Codes;
@@ -68,11 +179,26 @@ HWY_INLINE S::I codes_at(const Block& block, int n) {
   }
 }
 
+// Scales of formats with grids: one more than twice what is written; d is taken by as much less.
+HWY_INLINE S::I odd(S::I written) { return S::lane_add(S::lane_up(written, 1), 1); }
+
 // Integer scale of group g in the low 16 bits of each lane, zeros above.
 template <class Block>
 HWY_INLINE S::I integer_scale_at(const Block& block, int g) {
   const auto& s = block.scales;
-  if constexpr (Block::dtype == DType::q4_k || Block::dtype == DType::q5_k) {
+  if constexpr (has_grid<Block>) {
+    if constexpr (requires { s.scale; })
+      return odd(S::lane_bits(S::load_u8(s.scale[g / 2]), 4 * (g % 2), 15));
+    else if constexpr (Block::dtype == DType::iq1_s)
+      return odd(S::lane_bits(S::load_u16(s.word[g]), 12, 7));
+    else if constexpr (Block::dtype == DType::iq1_m)
+      return odd(
+          S::lane_or(S::lane_bits(S::load_u16(s.scale_bits[0]), g, 1),
+                     S::lane_or(S::lane_up(S::lane_bits(S::load_u16(s.scale_bits[1]), g, 1), 1),
+                                S::lane_up(S::lane_bits(S::load_u16(s.scale_bits[2]), g, 1), 2))));
+    else
+      return odd(S::lane_bits(S::load(s.word[g]), 28, 15));
+  } else if constexpr (Block::dtype == DType::q4_k || Block::dtype == DType::q5_k) {
     const auto high = S::lane_bits(S::load_u8(s.scale_high[g / 4]), 2 * (g % 4), 3);
     return S::lane_or(S::lane_bits(S::load_u8(s.low[g]), 0, 15), S::lane_up(high, 4));
   } else if constexpr (Block::dtype == DType::q2_k) {
@@ -121,6 +247,15 @@ HWY_INLINE S::F float_scale_at(const Block& block, int g) {
   }
 }
 
+// What integer scales are multiples of.
+template <class Block>
+HWY_INLINE S::F d_at(const Block& block) {
+  const auto d = S::load_f16(block.scales.d);
+  if constexpr (Block::dtype == DType::iq3_xxs) return S::times(d, 0.25f);
+  if constexpr (has_grid<Block> && Block::dtype != DType::iq3_s) return S::times(d, 0.125f);
+  return d;
+}
+
 // A packed block, decoded while it is multiplied.
 template <class Block>
 struct InPlace {
@@ -133,7 +268,7 @@ struct InPlace {
   HWY_INLINE S::F float_min(int g) const {
     return S::times(S::load_f16(block->scales.m[g]), -1.0f / 128);
   }
-  HWY_INLINE S::F d() const { return S::load_f16(block->scales.d); }
+  HWY_INLINE S::F d() const { return d_at(*block); }
   HWY_INLINE S::F dmin() const { return S::load_f16(block->scales.dmin); }
 };
 

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "kernels/cpu/quantized_product.h"
 #include "kernels/cpu/targets.h"
+#include "kernels/grid_tables.h"
 #include "kernels/packed_block.h"
 #include "tensor/float_bits.h"
 
@@ -102,6 +103,27 @@ struct S {
   static I lane_or(const I& a, const I& b) { return bit_or(a, b); }
   static I lane_add(const I& v, int n) {
     return lanes([&](std::size_t i) { return v[i] + n; });
+  }
+
+  static I lane_xor(const I& a, const I& b) {
+    return lanes([&](std::size_t i) { return a[i] ^ b[i]; });
+  }
+  static I load_u16(const std::uint16_t* p) {
+    return lanes([&](std::size_t i) { return p[i]; });
+  }
+  static I gather(const std::uint32_t* words, const I& index) {
+    return lanes([&](std::size_t i) { return words[static_cast<std::size_t>(index[i])]; });
+  }
+  static I lane_table(const std::uint32_t* words, const I& index) { return gather(words, index); }
+  static I sum_bytes(const I& a, const I& b) {
+    const auto other = std::bit_cast<Bytes>(b);
+    std::size_t at = 0;
+    return each_byte(a, [&](unsigned byte) { return byte + other[at++]; });
+  }
+  static I negate_bytes(const I& v, const I& mask) {
+    const auto turned = std::bit_cast<Bytes>(mask);
+    std::size_t at = 0;
+    return each_byte(v, [&](unsigned byte) { return turned[at++] != 0 ? 0u - byte : byte; });
   }
 
   template <bool has_sign>

@@ -27,6 +27,13 @@ constexpr InputScales input_scales(DType weights) {
     case DType::q4_k:
     case DType::q5_k:
     case DType::q6_k:
+    case DType::iq1_s:
+    case DType::iq1_m:
+    case DType::iq2_xxs:
+    case DType::iq2_xs:
+    case DType::iq2_s:
+    case DType::iq3_xxs:
+    case DType::iq3_s:
       return InputScales::per_256;
     default:
       return InputScales::per_32;

@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "kernels/cpu/targets.h"
+#include "kernels/grid_tables.h"
 #include "kernels/packed_block.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -93,6 +94,24 @@ struct S {
   static HWY_INLINE I lane_up(I v, int shift) { return _mm512_slli_epi32(v, Count{shift}); }
   static HWY_INLINE I lane_or(I a, I b) { return _mm512_or_si512(a, b); }
   static HWY_INLINE I lane_add(I v, int n) { return _mm512_add_epi32(v, _mm512_set1_epi32(n)); }
+
+  static HWY_INLINE I lane_xor(I a, I b) { return _mm512_xor_si512(a, b); }
+  static HWY_INLINE I load_u16(const std::uint16_t* p) {
+    return _mm512_cvtepu16_epi32(
+        _mm256_loadu_si256(static_cast<const __m256i*>(static_cast<const void*>(p))));
+  }
+  // The words of a table, each lane with an index of its own; of sixteen words, of any number.
+  static HWY_INLINE I lane_table(const std::uint32_t* words, I index) {
+    return _mm512_permutexvar_epi32(index, load(words));
+  }
+  static HWY_INLINE I gather(const std::uint32_t* words, I index) {
+    return _mm512_i32gather_epi32(index, words, 4);
+  }
+  // -v where the mask's bytes are ones.
+  static HWY_INLINE I negate_bytes(I v, I mask) {
+    return _mm512_sub_epi8(_mm512_xor_si512(v, mask), mask);
+  }
+  static HWY_INLINE I sum_bytes(I a, I b) { return _mm512_add_epi8(a, b); }
 
   // sum + the four products of unsigned and signed bytes in each lane.
   template <bool has_sign>
