@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "checkpoint/gguf.h"
+#include "tensor/packed_layout.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace herd;
@@ -32,8 +33,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const checkpoint::GgufTensor& tensor : tensors) {
     HERD_CHECK(tensor.begin >= at && tensor.end >= tensor.begin && tensor.end <= size);
     HERD_CHECK((tensor.begin - header->data_begin) % header->alignment == 0);
-    HERD_CHECK(bytes_of(tensor.dtype, tensor.shape.elements()) ==
-               static_cast<std::int64_t>(tensor.end - tensor.begin));
+    const auto size = static_cast<std::int64_t>(tensor.end - tensor.begin);
+    if (tensor.packed)
+      HERD_CHECK(header->packed && tensor.begin % packed_page == 0 &&
+                 size % static_cast<std::int64_t>(packed_page) == 0);
+    else
+      HERD_CHECK(bytes_of(tensor.dtype, tensor.shape.elements()) == size);
     at = tensor.end;
   }
   return 0;

@@ -170,3 +170,43 @@ def make_gguf():
              kind="gguf_config")
     gguf("model_of_llama", model(**{"general.architecture": (STRING, "llama")}), "E1301", "'llama'", "wanted llama4",
          kind="gguf_config")
+    make_stores()
+
+
+# Packed stores: the magic HERD, a version of their own, whole pages, and types PACKED above a GGUF's.
+PACKED, PAGE = 0x1000, 4096
+LAYOUT, PAGES = entry("herd.packed.layout", U32, 1), entry("general.alignment", U32, PAGE)
+
+
+def store(name, code, *contains, entries=(PAGES, LAYOUT), infos=(), data=bytes(PAGE), **more):
+    path = f"gguf/{name}.herd"
+    write(path, file_of(entries, infos, data, **{"magic": b"HERD", "version": 1, "alignment": PAGE, **more}))
+    expect("gguf", path, code, *contains)
+
+
+def make_stores():
+    q4 = [info("a", (256, 17), 12 | PACKED, 0)]  # two bands of 16 outputs: 4608 bytes, two pages
+    store("store_good", "ok", infos=q4, data=bytes(2 * PAGE))
+    store("store_of_experts", "ok", infos=[info("a", (256, 16, 2), 12 | PACKED, 0)], data=bytes(2 * PAGE))
+    store("store_v2", "E1202", "the packed store is of version 2", "reads version 1", version=2)
+    store("store_layout_2", "E1202", "laid out as of version 2", entries=[PAGES, entry("herd.packed.layout", U32, 2)])
+    store("store_layout_text", "E1209", "herd.packed.layout", entries=[PAGES, entry("herd.packed.layout", STRING, "1")])
+    store("store_without_layout", "E1209", "'herd.packed.layout' is missing", entries=[PAGES])
+    store("store_without_pages", "E1207", "no general.alignment", entries=[LAYOUT])
+    store("store_pages_of_32", "E1207", "general.alignment is 32, a packed store's is 4096 or more",
+          entries=[entry("general.alignment", U32, 32), LAYOUT])
+    store("store_unaligned", "E1110", "not a multiple of 4096", infos=[info("a", (256, 16), 12 | PACKED, 32)],
+          data=bytes(2 * PAGE))
+    store("store_cut", "E1110", "end behind the data's 8191 bytes", infos=q4, data=bytes(2 * PAGE - 1))
+    store("store_packed_f32", "E1111", "f32 of 2 dimensions is not packed", infos=[info("a", (256, 16), PACKED, 0)])
+    store("store_packed_iq2", "E1111", "is not packed", infos=[info("a", (256, 16), 16 | PACKED, 0)])
+    store("store_packed_vector", "E1111", "of 1 dimensions", infos=[info("a", (256,), 12 | PACKED, 0)])
+    store("store_packed_rank_4", "E1111", "of 4 dimensions", infos=[info("a", (256, 16, 1, 1), 12 | PACKED, 0)])
+    store("store_packed_row", "E1208", "ne0=255", infos=[info("a", (255, 16), 12 | PACKED, 0)])
+    store("store_packed_type_5", "E1111", "tensor type 5", infos=[info("a", (256, 16), 5 | PACKED, 0)])
+    store("store_packed_product", "E1109", "overflows", infos=[info("a", (2**40, 2**40), 12 | PACKED, 0)])
+    # Of few numbers, but filled up to whole blocks and pages they overflow.
+    store("store_packed_pages", "E1109", "overflows", infos=[info("a", (32, 1, 2**57), 8 | PACKED, 0)])
+    store("store_packed_experts_0", "ok", infos=[info("a", (32, 2**50, 0), 8 | PACKED, 0)])
+    gguf("packed_in_gguf", file_of([], [info("a", (256, 16), 12 | PACKED, 0)], bytes(PAGE)), "E1111",
+         "tensor type 4108 is not known")

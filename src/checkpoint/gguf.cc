@@ -9,6 +9,7 @@
 #include "base/checked_math.h"
 #include "base/limits.h"
 #include "checkpoint/foreign.h"
+#include "tensor/packed_layout.h"
 
 namespace herd::checkpoint {
 namespace {
@@ -81,6 +82,7 @@ class Parser {
     HERD_TRY_VOID(read_start());
     HERD_TRY_VOID(read_entries());
     HERD_TRY_VOID(read_alignment());
+    HERD_TRY_VOID(check_layout());
     HERD_TRY_VOID(read_tensors());
     HERD_TRY_VOID(place_tensors());
     return std::move(header_);
@@ -93,10 +95,15 @@ class Parser {
       return fail(Code::file_empty, "file is {} bytes; a GGUF file needs at least {}", file_.size(),
                   smallest_file);
     HERD_TRY(const std::string_view magic, reader_.text(4));
-    if (magic != "GGUF")
-      return fail(Code::bad_magic, "bad magic {}, expected 'GGUF'", shown(magic));
+    header_.packed = magic == packed_magic;
+    if (!header_.packed && magic != "GGUF")
+      return fail(Code::bad_magic, "bad magic {}, expected 'GGUF' or '{}'", shown(magic),
+                  packed_magic);
     HERD_TRY(header_.version, reader_.pod<std::uint32_t>());
-    if (header_.version != 2 && header_.version != 3) {
+    if (header_.packed && header_.version != packed_store_version)
+      return old_store(fmt::format("the packed store is of version {}", header_.version),
+                       packed_store_version);
+    if (!header_.packed && header_.version != 2 && header_.version != 3) {
       const bool swapped = (header_.version & 0xffffu) == 0;
       return fail(Code::gguf_version, "version {}{}; only little-endian v2 and v3 are read",
                   header_.version, swapped ? " looks byte-swapped (big-endian)" : "");
@@ -105,6 +112,23 @@ class Parser {
     HERD_TRY(entries_, reader_.pod<std::uint64_t>());
     HERD_TRY_VOID(check_count("n_kv", entries_, limits::gguf_entries_max, smallest_entry));
     return check_count("n_tensors", tensors_, limits::gguf_tensors_max, smallest_tensor);
+  }
+
+  static std::unexpected<Error> old_store(const std::string& found, std::uint32_t wanted) {
+    return fail_with_hint(Code::gguf_version,
+                          fmt::format("{}; this herd reads version {}", found, wanted),
+                          "make the store again from its source: herd convert SOURCE STORE.herd");
+  }
+
+  // The blocks' order must be this program's, or they would be multiplied as something else.
+  Result<void> check_layout() {
+    if (!header_.packed) return {};
+    HERD_TRY(const auto layout, header_.integer(packed_layout_key));
+    if (!layout) return fail(Code::gguf_key, "key {} is missing", shown(packed_layout_key));
+    if (*layout != packed_layout_version)
+      return old_store(fmt::format("the blocks are laid out as of version {}", *layout),
+                       packed_layout_version);
+    return {};
   }
 
   [[nodiscard]] Result<void> check_count(std::string_view what, std::uint64_t count,
@@ -138,6 +162,7 @@ class Parser {
     header_.entries.reserve(static_cast<std::size_t>(entries_));
     for (std::uint64_t i = 0; i < entries_; ++i) {
       GgufEntry entry;
+      const std::uint64_t begin = reader_.position();
       HERD_TRY(entry.key, read_string(fmt::format("key {}", i)));
       if (entry.key.empty()) return fail(Code::bad_header, "key {} is empty", i);
       if (entry.key.size() > limits::tensor_name_bytes_max)
@@ -146,6 +171,7 @@ class Parser {
       const std::string what = "key " + shown(entry.key);
       HERD_TRY(entry.type, read_type(what));
       HERD_TRY(entry.value, read_value(entry.type, what));
+      entry.bytes = file_.subspan(begin, reader_.position() - begin);
       header_.entries.push_back(std::move(entry));
     }
     std::ranges::sort(header_.entries, {}, &GgufEntry::key);
@@ -225,6 +251,8 @@ class Parser {
 
   Result<void> read_alignment() {
     const GgufEntry* entry = header_.find("general.alignment");
+    if (entry == nullptr && header_.packed)
+      return fail(Code::gguf_alignment, "no general.alignment, which packed stores have");
     if (entry == nullptr) return {};
     const auto* value = std::get_if<std::uint64_t>(&entry->value);
     if (entry->type != GgufType::u32 || !std::has_single_bit(*value) ||
@@ -233,6 +261,9 @@ class Parser {
                   "general.alignment is {} ({}), must be u32 power of two 1..{}",
                   value != nullptr ? fmt::to_string(*value) : "no number", name_of(entry->type),
                   limits::gguf_alignment_max);
+    if (header_.packed && *value < packed_page)
+      return fail(Code::gguf_alignment, "general.alignment is {}, a packed store's is {} or more",
+                  *value, packed_page);
     header_.alignment = *value;
     return {};
   }
@@ -267,8 +298,10 @@ class Parser {
     for (std::uint64_t& dim : dims) {
       HERD_TRY(dim, reader_.pod<std::uint64_t>());
     }
-    HERD_TRY(const std::uint32_t type, reader_.pod<std::uint32_t>());
+    HERD_TRY(std::uint32_t type, reader_.pod<std::uint32_t>());
     HERD_TRY(tensor.begin, reader_.pod<std::uint64_t>());
+    tensor.packed = header_.packed && (type & packed_type) != 0;
+    if (tensor.packed) type &= ~packed_type;
     const auto row = std::ranges::find(tensor_types, type, &TensorTypeRow::number);
     if (row == tensor_types.end())
       return fail(Code::unknown_dtype, "tensor type {} is not known", type);
@@ -283,8 +316,13 @@ class Parser {
     const auto most = checked_product(factors);
     const auto elements =
         most && factors.size() < dims.size() ? std::optional<std::uint64_t>(0) : most;
-    const auto bytes =
-        elements ? checked_mul(*elements / format.block, format.bytes) : std::nullopt;
+    auto bytes = elements ? checked_mul(*elements / format.block, format.bytes) : std::nullopt;
+    if (tensor.packed) {
+      if (packed_block_bytes(tensor.dtype) == 0 || rank < 2 || rank > 3)
+        return fail(Code::unknown_dtype, "{} of {} dimensions is not packed", format.name, rank);
+      const auto matrix = packed_store_bytes(tensor.dtype, dims[1], dims[0]);
+      bytes = elements && matrix ? checked_mul(*matrix, rank == 3 ? dims[2] : 1) : std::nullopt;
+    }
     if (!bytes || *most > static_cast<std::uint64_t>(INT64_MAX))
       return fail(Code::shape_overflow, "shape product overflows 64 bits: [{}] of {}",
                   fmt::join(dims, ", "), format.name);

@@ -3,6 +3,9 @@
 //   at most 65,536 keys and 1,048,576 tensors, strings of 16 MiB, arrays of 64 Mi elements and none of arrays; every
 //   count is also held against the bytes that are left, every product is checked in 64 bits; keys and names once each;
 //   ranks 1 to 4; alignment a power of two up to 1 MiB; tensors begin on it, overlap nowhere and end within the file.
+//
+// A packed store (.herd, docs/gguf.md) is the same with the magic "HERD", a version of its own, tensors on whole pages,
+// and types packed_type above a GGUF's for matrices in blocks as the CPU multiplies them (tensor/packed_layout.h).
 #pragma once
 
 #include <cstddef>
@@ -18,6 +21,11 @@
 #include "tensor/tensor.h"
 
 namespace herd::checkpoint {
+
+inline constexpr std::string_view packed_magic = "HERD";
+inline constexpr std::uint32_t packed_store_version = 1;  // of what surrounds the blocks
+inline constexpr std::uint32_t packed_type = 0x1000;
+inline constexpr std::string_view packed_layout_key = "herd.packed.layout";
 
 // As the format numbers them.
 enum class GgufType : std::uint32_t {
@@ -57,11 +65,13 @@ struct GgufEntry {
   std::string_view key;
   GgufType type = GgufType::u8;
   GgufValue value;
+  std::span<const std::byte> bytes;  // key, type and value as the file has them
 };
 
 struct GgufTensor {
   std::string_view name;
   DType dtype = DType::f32;
+  bool packed = false;
   Shape shape;              // slowest first, as everywhere in herd: the file's dimensions reversed
   std::uint64_t begin = 0;  // of its bytes, from the file's start
   std::uint64_t end = 0;    // behind its last byte
@@ -70,6 +80,7 @@ struct GgufTensor {
 // Views of the file that was parsed.
 struct GgufHeader {
   std::uint32_t version = 0;
+  bool packed = false;  // a packed store
   std::uint64_t alignment = 32;
   std::uint64_t data_begin = 0;
   std::vector<GgufEntry> entries;   // sorted by key

@@ -10,12 +10,14 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "checkpoint/gguf.h"
+#include "tensor/packed_layout.h"
 
 namespace herd::checkpoint {
 namespace {
 
 constexpr std::uint32_t version = 3;
-constexpr std::uint64_t alignment = 32;  // the format's own default, so that no key need say it
+constexpr std::uint64_t usual_alignment =
+    32;  // the format's own default, so that no key need say it
 
 template <typename T>
 void append_pod(std::string& out, T value) {
@@ -29,13 +31,17 @@ void append_text(std::string& out, std::string_view text) {
   out.append(text);
 }
 
-std::uint64_t padding(std::uint64_t size) { return (alignment - size % alignment) % alignment; }
-
-std::uint64_t bytes_of_planned(const PlannedTensor& tensor) {
-  return static_cast<std::uint64_t>(bytes_of(tensor.dtype, tensor.shape.elements()));
-}
-
 }  // namespace
+
+std::uint64_t gguf_bytes_of(const PlannedTensor& tensor) {
+  const Shape& shape = tensor.shape;
+  if (!tensor.packed) return static_cast<std::uint64_t>(bytes_of(tensor.dtype, shape.elements()));
+  const auto matrix =
+      packed_store_bytes(tensor.dtype, static_cast<std::uint64_t>(shape[shape.rank() - 2]),
+                         static_cast<std::uint64_t>(shape[shape.rank() - 1]));
+  HERD_CHECK(matrix.has_value(), "{} of shape {}", tensor.name, shape.text());
+  return *matrix * (shape.rank() == 3 ? static_cast<std::uint64_t>(shape[0]) : 1);
+}
 
 void GgufKeys::begin(std::string_view key, std::uint32_t type) {
   append_text(bytes_, key);
@@ -94,17 +100,29 @@ void GgufKeys::append(const GgufKeys& more) {
   count_ += more.count_;
 }
 
+void GgufKeys::copy(const GgufEntry& entry) {
+  bytes_ += text_of(entry.bytes);
+  ++count_;
+}
+
 Result<GgufWriter> GgufWriter::create(const fs::path& path, const GgufKeys& keys,
-                                      std::span<const PlannedTensor> tensors) {
-  GgufWriter writer(path);
+                                      std::span<const PlannedTensor> tensors, GgufKind kind) {
+  const bool packs = kind == GgufKind::packed_store;
+  GgufWriter writer(path, packs ? packed_page : usual_alignment);
   writer.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (writer.fd_ < 0)
     return fail(Code::cannot_create, "{}: {}", path.string(), std::strerror(errno));
-  std::string head = "GGUF";
-  append_pod(head, version);
+  GgufKeys all;
+  if (packs) {
+    all.put("general.alignment", static_cast<std::uint32_t>(packed_page));
+    all.put(packed_layout_key, packed_layout_version);
+  }
+  all.append(keys);
+  std::string head(packs ? packed_magic : "GGUF");
+  append_pod(head, packs ? packed_store_version : version);
   append_pod<std::uint64_t>(head, tensors.size());
-  append_pod<std::uint64_t>(head, keys.count());
-  head += keys.bytes();
+  append_pod<std::uint64_t>(head, all.count());
+  head += all.bytes();
   std::uint64_t begin = 0;
   for (const PlannedTensor& tensor : tensors) {
     const auto type = gguf_number_of(tensor.dtype);
@@ -114,19 +132,20 @@ Result<GgufWriter> GgufWriter::create(const fs::path& path, const GgufKeys& keys
     append_pod(head, static_cast<std::uint32_t>(tensor.shape.rank()));
     for (int axis = tensor.shape.rank() - 1; axis >= 0; --axis)
       append_pod(head, static_cast<std::uint64_t>(tensor.shape[axis]));
-    append_pod(head, *type);
+    append_pod(head, *type | (tensor.packed ? packed_type : 0));
     append_pod(head, begin);
-    const std::uint64_t size = bytes_of_planned(tensor);
-    begin += size + padding(size);
+    const std::uint64_t size = gguf_bytes_of(tensor);
+    begin += size + writer.padding(size);
     writer.sizes_.push_back(size);
   }
-  head.append(padding(head.size()), '\0');
+  head.append(writer.padding(head.size()), '\0');
   HERD_TRY_VOID(writer.put(bytes_of(std::string_view(head))));
   return writer;
 }
 
 GgufWriter::GgufWriter(GgufWriter&& other) noexcept
     : path_(std::move(other.path_)),
+      alignment_(other.alignment_),
       fd_(std::exchange(other.fd_, -1)),
       sizes_(std::move(other.sizes_)),
       tensor_(other.tensor_),
@@ -149,7 +168,7 @@ Result<void> GgufWriter::put(std::span<const std::byte> bytes) {
 }
 
 Result<void> GgufWriter::write(std::span<const std::byte> bytes) {
-  constexpr std::array<std::byte, alignment> zeros{};
+  constexpr std::array<std::byte, packed_page> zeros{};
   HERD_CHECK(tensor_ < sizes_.size() && bytes.size() <= sizes_[tensor_] - written_,
              "{}: more bytes than tensor {} has", path_.string(), tensor_);
   HERD_TRY_VOID(put(bytes));

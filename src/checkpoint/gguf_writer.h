@@ -1,5 +1,5 @@
-// Writes a GGUF file (version 3) front to back: metadata and the list of tensors first, then every tensor's bytes
-// as they are made, in any pieces. Memory does not grow with the tensors.
+// Writes a GGUF file (version 3) or a packed store front to back: metadata and the list of tensors first, then every
+// tensor's bytes as they are made, in any pieces. Memory does not grow with the tensors.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/result.h"
+#include "checkpoint/gguf.h"
 #include "checkpoint/safetensors_writer.h"
 #include "tensor/tensor.h"
 
@@ -30,6 +31,7 @@ class GgufKeys {
   void put(std::string_view key, std::span<const float> values);
 
   void append(const GgufKeys& more);
+  void copy(const GgufEntry& entry);  // out of a file, bit for bit
 
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
@@ -40,11 +42,18 @@ class GgufKeys {
   std::uint64_t count_ = 0;
 };
 
+enum class GgufKind : std::uint8_t { gguf, packed_store };
+
+// Bytes of a tensor in the file, without what pads it.
+std::uint64_t gguf_bytes_of(const PlannedTensor& tensor);
+
 class GgufWriter {
  public:
-  // The tensors lie in the file in the order given. Fails with cannot_create.
+  // The tensors lie in the file in the order given; of packed ones every matrix takes whole pages, its last filled up
+  // by the caller. A packed store gets the keys of its alignment and layout besides. Fails with cannot_create.
   static Result<GgufWriter> create(const fs::path& path, const GgufKeys& keys,
-                                   std::span<const PlannedTensor> tensors);
+                                   std::span<const PlannedTensor> tensors,
+                                   GgufKind kind = GgufKind::gguf);
 
   GgufWriter(GgufWriter&& other) noexcept;
   GgufWriter& operator=(GgufWriter&&) = delete;
@@ -59,10 +68,15 @@ class GgufWriter {
   Result<void> finish();
 
  private:
-  explicit GgufWriter(fs::path path) : path_(std::move(path)) {}
+  GgufWriter(fs::path path, std::uint64_t alignment)
+      : path_(std::move(path)), alignment_(alignment) {}
+  [[nodiscard]] std::uint64_t padding(std::uint64_t size) const {
+    return (alignment_ - size % alignment_) % alignment_;
+  }
   Result<void> put(std::span<const std::byte> bytes);
 
   fs::path path_;
+  std::uint64_t alignment_;
   int fd_ = -1;
   std::vector<std::uint64_t> sizes_;  // of the tensors
   std::size_t tensor_ = 0;            // that is being written

@@ -18,6 +18,7 @@ struct PlannedTensor {
   std::string name;
   DType dtype = DType::f32;
   Shape shape;
+  bool packed = false;  // of a packed store: in blocks as the CPU multiplies them
 
   [[nodiscard]] std::uint64_t bytes() const {
     return static_cast<std::uint64_t>(shape.elements()) * row_of(dtype).bytes;

@@ -3,7 +3,8 @@
 //   model.safetensors.index.json + its shards         as large models are published by Hugging Face
 //   consolidated.00.pth, consolidated.01.pth, ...     as Meta publishes; shard r holds rank r's piece of every tensor,
 //                                                     with fp8_scales_0.pt, ... beside them where experts are FP8
-// or of GGUF files: one, the shards of one (model-00001-of-00003.gguf), and the vision encoder's (mmproj*.gguf).
+// or of GGUF files: one, the shards of one (model-00001-of-00003.gguf), and the vision encoder's (mmproj*.gguf); or a
+// packed store (.herd), which is a GGUF file in all but the order of its weights.
 // Files are mapped, tensors are views of them; nothing is copied and nothing is executed.
 #pragma once
 
@@ -23,7 +24,7 @@
 
 namespace herd::checkpoint {
 
-enum class Format : std::uint8_t { safetensors, meta, gguf };
+enum class Format : std::uint8_t { safetensors, meta, gguf, packed };
 
 struct StoredTensor {
   std::string name;
@@ -32,6 +33,7 @@ struct StoredTensor {
   const std::byte* data = nullptr;
   std::uint64_t bytes = 0;
   std::size_t shard = 0;  // which of Store::shards() it came from
+  bool packed = false;    // matrices in blocks as the CPU multiplies them (tensor/packed_layout.h)
 };
 
 // Called after each file: its name, bytes opened so far, bytes of all files.
@@ -60,7 +62,8 @@ class Store {
   [[nodiscard]] const std::vector<Mapping>& files() const { return files_; }
   [[nodiscard]] std::uint64_t bytes() const;  // of all tensors
 
-  // The headers of GGUF shards, the metadata in the first, and of the vision encoder's file; empty for other formats.
+  // The headers of GGUF shards, the metadata in the first, and of the vision encoder's file; of packed stores, which
+  // hold their vision encoder themselves, the first alone; empty for other formats.
   [[nodiscard]] const std::vector<GgufHeader>& gguf() const { return gguf_; }
   [[nodiscard]] const std::vector<GgufHeader>& projector() const { return projector_; }
 

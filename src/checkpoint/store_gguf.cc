@@ -78,7 +78,8 @@ Result<void> Store::add_gguf(const fs::path& path, std::vector<GgufHeader>& head
                         .shape = tensor.shape,
                         .data = view.data(),
                         .bytes = view.size(),
-                        .shard = shards_});
+                        .shard = shards_,
+                        .packed = tensor.packed});
   }
   files_.push_back(std::move(mapping));
   headers.push_back(*std::move(header));
@@ -105,6 +106,7 @@ Result<void> Store::open_gguf(const fs::path& path, const fs::path& projector,
     return {};
   };
   for (const fs::path& shard : shards) HERD_TRY_VOID(add(shard, gguf_));
+  if (gguf_.front().packed) format_ = Format::packed;
   HERD_TRY(const auto stated, gguf_.front().integer("split.count"));
   if (stated && *stated > 1 && static_cast<std::uint64_t>(*stated) != shards.size())
     return fail_with_hint(

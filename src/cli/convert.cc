@@ -1,4 +1,5 @@
-// herd convert, herd quantize: a model between Hugging Face directories and GGUF files, in other number formats.
+// herd convert, herd quantize: a model between Hugging Face directories, GGUF files and packed stores, in other number
+// formats.
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/progress.h"
@@ -8,23 +9,27 @@
 #include "cli/output.h"
 #include "engine/model_files.h"
 #include "llama4/gguf_export.h"
+#include "server/fingerprint.h"
 #include "train/export.h"
 
 namespace herd::cli {
 namespace {
 
-constexpr std::string_view targets[] = {"auto", "gguf", "hf"};
+constexpr std::string_view targets[] = {"auto", "gguf", "herd", "hf"};
+constexpr std::string_view extension = ".herd";
 
+// Besides the mixes: every matrix in the format that it has, and that where blocks are only moved, else bf16.
+constexpr std::string_view keep = "keep", automatic = "auto";
 constexpr auto type_names = [] {
-  std::array<std::string_view, llama4::mix_table.size()> out;
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = llama4::mix_table[i].name;
+  std::array<std::string_view, llama4::mix_table.size() + 2> out{automatic, keep};
+  for (std::size_t i = 0; i < llama4::mix_table.size(); ++i) out[i + 2] = llama4::mix_table[i].name;
   return out;
 }();
 
 struct ConvertOptions {
   std::string source, destination;
   std::string to = "auto";
-  std::string type = "bf16";
+  std::string type = "auto";
   bool pure = false;
   std::string mmproj;
   std::string vision_out;
@@ -34,11 +39,17 @@ struct ConvertOptions {
   static constexpr auto fields() {
     using O = ConvertOptions;
     return option_list(
-        option("source", &O::source, "a checkpoint directory, a .gguf file, or the name cria"),
-        option("destination", &O::destination, "the .gguf file or the directory to write"),
-        option("to", &O::to, "what to write; auto: gguf when the destination ends so, else hf",
-               Choices{targets}),
-        option("type", &O::type, "number formats, by role of the tensor (docs/gguf.md)",
+        option("source", &O::source,
+               "a checkpoint directory, a .gguf or .herd file, or the name cria"),
+        option("destination", &O::destination, "the .gguf or .herd file or the directory to write"),
+        option(
+            "to", &O::to,
+            "what to write: gguf, herd (a packed store, which is ready at once), hf; auto: by the "
+            "destination's end",
+            Choices{targets}),
+        option("type", &O::type,
+               "number formats, by role of the tensor (docs/gguf.md); keep: those that are there; "
+               "auto: keep to and from packed stores, else bf16",
                Choices{type_names}),
         option("pure", &O::pure, "one format for all matrices, the one that --type gives experts"),
         option("mmproj", &O::mmproj, "the source's vision encoder, as for other commands"),
@@ -55,25 +66,48 @@ std::string name_of(const fs::path& model) {
   return (fs::is_regular_file(model) ? whole.stem() : whole.filename()).string();
 }
 
-Result<void> to_gguf(const fs::path& source, llama4::Loaded& loaded,
-                     const ConvertOptions& options) {
+// What to write, settled.
+enum class Target : std::uint8_t { gguf, packed_store, directory };
+
+Target target_of(const ConvertOptions& options) {
+  const std::string_view to = options.to, name = options.destination;
+  if (to == "gguf" || (to == "auto" && name.ends_with(".gguf"))) return Target::gguf;
+  if (to == "herd" || (to == "auto" && name.ends_with(extension))) return Target::packed_store;
+  return Target::directory;
+}
+
+Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const ConvertOptions& options,
+                     Target target) {
+  const bool packs = target == Target::packed_store;
+  if (packs && (options.shard_mib > 0 || !options.vision_out.empty()))
+    return fail(Code::usage,
+                "a packed store is one file, with the vision encoder in it; {} is for "
+                "GGUF files",
+                options.shard_mib > 0 ? "--shard-mib" : "--vision-out");
   const bool has_words =
       fs::is_regular_file(source)
           ? loaded.store().gguf().front().find("tokenizer.ggml.tokens") != nullptr
           : fs::exists(source / "tokenizer.json") || fs::exists(source / "tokenizer.model");
-  llama4::MixRow mix = *llama4::find_mix(options.type);
-  if (options.pure) mix = llama4::pure(mix);
-  llama4::GgufExport out{.mix = &mix,
-                         .shard_bytes = static_cast<std::uint64_t>(options.shard_mib) << 20,
-                         .name = name_of(source),
-                         .words = {},
-                         .projector = options.vision_out};
+  std::optional<llama4::MixRow> mix;  // none: keep
+  if (const llama4::MixRow* named = llama4::find_mix(options.type)) mix = *named;
+  if (mix && options.pure) mix = llama4::pure(*mix);
+  llama4::GgufExport out{
+      .mix = mix ? &*mix : nullptr,
+      .kind = packs ? checkpoint::GgufKind::packed_store : checkpoint::GgufKind::gguf,
+      .shard_bytes = static_cast<std::uint64_t>(options.shard_mib) << 20,
+      .name = name_of(source),
+      .words = {},
+      .projector = options.vision_out};
+  if (packs) {
+    const fs::path parts[] = {source};
+    out.source = fmt::format("{} {}", name_of(source), server::fingerprint(parts, "", ""));
+  }
   if (has_words) {
     HERD_TRY(out.words, engine::word_keys(source, loaded.config()));
   } else {
     log(LogLevel::warn, "{} has no tokenizer: the file gets none", source.string());
   }
-  if (loaded.config().vision && options.vision_out.empty())
+  if (loaded.config().vision && options.vision_out.empty() && !packs)
     log(LogLevel::warn, "the vision encoder is left out; --vision-out FILE writes it");
   Progress progress("writing", llama4::gguf_bytes(loaded.model(), out));
   out.progress = [&](std::uint64_t bytes) { progress.add(bytes); };
@@ -113,22 +147,26 @@ Result<int> run(Arguments arguments, std::string_view command, std::string_view 
   if (help) return 0;
   HERD_TRY(const fs::path source, find_model(options.source));
   HERD_TRY(const std::unique_ptr<llama4::Loaded> loaded, llama4::load(source, {}, options.mmproj));
-  const bool gguf =
-      options.to == "gguf" || (options.to == "auto" && options.destination.ends_with(".gguf"));
-  HERD_TRY_VOID(gguf ? to_gguf(source, *loaded, options)
-                     : to_hugging_face(source, *loaded, options));
+  const Target target = target_of(options);
+  const bool moves_blocks =
+      target == Target::packed_store ||
+      (target == Target::gguf && loaded->store().format() == checkpoint::Format::packed);
+  if (options.type == automatic) options.type = moves_blocks ? keep : "bf16";
+  HERD_TRY_VOID(target == Target::directory ? to_hugging_face(source, *loaded, options)
+                                            : to_file(source, *loaded, options, target));
   return 0;
 }
 
 }  // namespace
 
 Result<int> convert(Arguments arguments) {
-  return run(arguments, "convert", "a model between Hugging Face's directories and GGUF files",
-             "herd convert cria cria.gguf --type q8_0", "bf16");
+  return run(arguments, "convert",
+             "a model between Hugging Face's directories, GGUF files and packed stores",
+             "herd convert cria cria.gguf --type q8_0", "auto");
 }
 
 Result<int> quantize(Arguments arguments) {
-  return run(arguments, "quantize", "a model as a GGUF file of fewer bits",
+  return run(arguments, "quantize", "a model as a GGUF file or a packed store of fewer bits",
              "herd quantize cria cria.gguf --type q4_k_m", "q4_k_m");
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json_text.h"
 #include "cli/testing/run_herd.h"
 
 namespace herd::cli {
@@ -73,6 +74,34 @@ TEST_F(Convert, FewerBitsDivergeAndAreMeasured) {
   const json::value read =
       document_of(run_herd({"perplexity", at("q8.gguf"), at("text.txt"), "--json"}));
   EXPECT_NEAR(read.at("ppl").to_number<double>(), q8.at("ppl").to_number<double>(), 1e-6);
+}
+
+TEST_F(Convert, APackedStoreIsReadyAtOnceSaysTheSameAndGoesBack) {
+  ASSERT_EQ(run_herd({"quantize", cria, at("q4.gguf"), "--vision-out", at("mmproj.gguf")}).status,
+            0);
+  const json::value wanted = tokens_of(at("q4.gguf"));
+  const Ran made = run_herd({"convert", at("q4.gguf"), at("q4.herd")});
+  ASSERT_EQ(made.status, 0) << made.err;
+  fs::remove(directory / "mmproj.gguf");
+  EXPECT_EQ(tokens_of(at("q4.herd")), wanted);
+
+  const json::value found = document_of(run_herd({"inspect", at("q4.herd"), "--json", "--scan"}));
+  EXPECT_EQ(found.at("format"), "herd");
+  EXPECT_EQ(found.at("vision"), document_of(run_herd({"inspect", cria, "--json"})).at("vision"));
+  EXPECT_THAT(json_text(found.at("notes")), HasSubstr("made of 'q4 fp_"));
+  EXPECT_THAT(run_herd({"doctor", at("q4.herd")}).out, HasSubstr("ready without packing"));
+  EXPECT_THAT(run_herd({"doctor", at("q4.gguf")}).out, HasSubstr("packed at every start"));
+
+  ASSERT_EQ(run_herd({"quantize", cria, at("direct"), "--to", "herd"}).status, 0);
+  fs::rename(directory / "direct", directory / "direct.herd");
+  EXPECT_EQ(tokens_of(at("direct.herd")), wanted);
+  ASSERT_EQ(run_herd({"convert", at("q4.herd"), at("again.gguf")}).status, 0);
+  EXPECT_EQ(tokens_of(at("again.gguf")), wanted);
+  EXPECT_EQ(fs::file_size(at("again.gguf")), fs::file_size(at("q4.gguf")));
+
+  const Ran shards = run_herd({"convert", cria, at("x.herd"), "--shard-mib", "1"});
+  EXPECT_EQ(shards.status, 2);
+  EXPECT_THAT(shards.err, HasSubstr("--shard-mib is for GGUF files"));
 }
 
 TEST_F(Convert, SaysWhatItCannot) {

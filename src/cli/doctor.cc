@@ -1,6 +1,7 @@
 // herd doctor: what stands between this machine and a fast model. Takes about one second, most of it measuring.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/limits_table.h"
@@ -15,6 +16,7 @@
 #include "cli/output.h"
 #include "kernels/cpu/instruction_set.h"
 #include "kernels/cpu/quantized_product.h"
+#include "tensor/packed_layout.h"
 
 namespace herd::cli {
 namespace {
@@ -41,21 +43,43 @@ struct Findings {
   MemoryLimits memory;
   double memory_gbps = 0;
   double fma_gflops = 0;
+  std::string model;  // how its weights come into memory; empty: none was named
   fs::path directory;
   Result<DiskSpeed> disk;
   std::vector<std::string> gpus;
   std::uint64_t open_files = 0;  // ulimit -n
 };
 
+// Only of files: directories are read as they lie, or hold what is packed at every start.
+std::string how_loaded(const fs::path& model) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(model, ignored)) return "a directory, used as its files have it";
+  const auto store = checkpoint::Store::open(model);
+  if (!store) return store.error().message;
+  if (store->format() == checkpoint::Format::packed)
+    return fmt::format("a packed store of layout {}: mapped, ready without packing",
+                       packed_layout_version);
+  const bool packs = std::ranges::any_of(store->tensors(), [](const checkpoint::StoredTensor& one) {
+    return packed_block_bytes(one.dtype) > 0;
+  });
+  return packs ? "a GGUF file whose weights are packed at every start; herd convert MODEL.gguf "
+                 "MODEL.herd does it once"
+               : "a GGUF file, used as it lies";
+}
+
 Result<Findings> examine(const DoctorOptions& options) {
   fs::path directory = ".";
+  std::string model;
   if (options.model) {
     HERD_TRY(directory, find_model(*options.model));
+    model = how_loaded(directory);
+    if (!fs::is_directory(directory)) directory = fs::absolute(directory).parent_path();
   }
   ThreadPool pool(static_cast<int>(options.threads));
   Findings found{.processor = processor(),
                  .threads = pool.threads(),
                  .memory = memory_limits(),
+                 .model = std::move(model),
                  .directory = directory,
                  .disk = measure_disk(directory, measure_seconds),
                  .gpus = graphics_processors()};
@@ -108,6 +132,7 @@ json::object to_json(const Findings& found) {
                               {"available", found.memory.available},
                               {"bound_by", found.memory.bound_by},
                               {"read_gbps", rounded(found.memory_gbps)}}},
+      {"model", found.model.empty() ? json::value(nullptr) : json::value(found.model)},
       {"disk", std::move(disk)},
       {"gpu", json::object{{"devices", json::array(found.gpus.begin(), found.gpus.end())},
                            {"used", false}}},
@@ -139,6 +164,7 @@ std::string to_text(const Findings& found) {
        fmt::format("{} of {} available (bound by: {}), read at {:.1f} GB/s",
                    human_bytes(found.memory.available), human_bytes(found.memory.physical),
                    found.memory.bound_by, found.memory_gbps));
+  if (!found.model.empty()) line("model", found.model);
   line("disk", found.disk ? fmt::format("{:.2f} GB/s, {} of {} in {} read {}", found.disk->gbps,
                                         human_bytes(found.disk->bytes), found.disk->file,
                                         found.directory.string(), how_read(*found.disk))

@@ -9,6 +9,8 @@
 #include "cli/inspect_report.h"
 #include "cli/model_arguments.h"
 #include "cli/output.h"
+#include "kernels/packed.h"
+#include "tensor/packed_layout.h"
 
 namespace herd::cli {
 namespace {
@@ -23,7 +25,8 @@ struct InspectOptions {
   static constexpr auto fields() {
     using O = InspectOptions;
     return option_list(
-        option("model", &O::model, "a checkpoint directory, a .gguf file, or the name cria"),
+        option("model", &O::model,
+               "a checkpoint directory, a .gguf or .herd file, or the name cria"),
         option("tensors", &O::tensors, "list every tensor: name, type, shape, file"),
         option("scan", &O::scan,
                "read every weight and count NaN and infinity; fails if there are any"),
@@ -67,6 +70,8 @@ std::string_view name_of(checkpoint::Format format) {
       return "meta";
     case checkpoint::Format::gguf:
       return "gguf";
+    case checkpoint::Format::packed:
+      return "herd";
   }
   return "";
 }
@@ -90,15 +95,51 @@ void list_tensors(const checkpoint::Store& store, Inspection& found) {
   found.notes.insert(found.notes.end(), store.notes().begin(), store.notes().end());
 }
 
+// The blocks put back as files have them, a few outputs of each matrix at a time.
+checkpoint::NonFinite scan_packed(const checkpoint::StoredTensor& tensor, ThreadPool& pool) {
+  constexpr std::int64_t rows_at_once = 64;
+  const int rank = tensor.shape.rank();
+  const std::int64_t matrices = rank == 3 ? tensor.shape[0] : 1, out = tensor.shape[rank - 2];
+  const std::int64_t in = tensor.shape[rank - 1], row_bytes = bytes_of(tensor.dtype, in);
+  std::vector<std::byte> rows(static_cast<std::size_t>(rows_at_once * row_bytes));
+  checkpoint::NonFinite sum;
+  for (std::int64_t m = 0; m < matrices; ++m) {
+    const std::byte* data = tensor.data + static_cast<std::int64_t>(tensor.bytes) / matrices * m;
+    const Matrix matrix = packed_matrix(tensor.dtype, out, in, data);
+    for (std::int64_t begin = 0; begin < out; begin += rows_at_once) {
+      const std::int64_t end = std::min(out, begin + rows_at_once);
+      unpack(matrix, begin, end, rows.data());
+      const auto bytes = static_cast<std::size_t>((end - begin) * row_bytes);
+      const auto found =
+          checkpoint::count_non_finite(std::span(rows).first(bytes), tensor.dtype, pool);
+      sum.nan += found.nan;
+      sum.infinite += found.infinite;
+    }
+  }
+  return sum;
+}
+
 void scan(const checkpoint::Store& store, int threads, Inspection& found) {
   ThreadPool pool(threads);
   Progress progress("scanning", store.bytes());
   for (std::size_t i = 0; i < found.tensors.size(); ++i) {
     const checkpoint::StoredTensor& tensor = store.tensors()[i];
     found.tensors[i].scanned =
-        checkpoint::count_non_finite({tensor.data, tensor.bytes}, tensor.dtype, pool,
-                                     [&](std::uint64_t bytes) { progress.add(bytes); });
+        tensor.packed
+            ? scan_packed(tensor, pool)
+            : checkpoint::count_non_finite({tensor.data, tensor.bytes}, tensor.dtype, pool,
+                                           [&](std::uint64_t bytes) { progress.add(bytes); });
+    if (tensor.packed) progress.add(tensor.bytes);
   }
+}
+
+// What a packed store was made of, and that nothing needs packing.
+void note_store(const checkpoint::Store& store, Inspection& found) {
+  if (store.format() != checkpoint::Format::packed) return;
+  const auto source = store.gguf().front().text("herd.packed.source");
+  found.notes.push_back(fmt::format(
+      "a packed store of layout {}, ready without packing{}", packed_layout_version,
+      source && *source ? fmt::format("; made of {}", shown(**source)) : std::string()));
 }
 
 // Whether every tensor of the model is there in its shape, and no other: the loader's own answer. Meta's pieces would
@@ -130,6 +171,7 @@ Result<Inspection> look_at(const fs::path& directory, const InspectOptions& opti
   if (!store) return std::unexpected(std::move(store).error());
   found.format = name_of(store->format());
   list_tensors(*store, found);
+  note_store(*store, found);
   if (options.scan) scan(*store, static_cast<int>(options.threads), found);
   found.problem = why_not_loadable(*std::move(store), found.config);
   if (found.problem) found.notes.push_back("this model does not load: " + found.problem->message);

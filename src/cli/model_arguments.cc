@@ -17,11 +17,9 @@ constexpr std::int64_t context_default = 32'768;
 std::uint64_t weight_bytes_of(const fs::path& directory, const fs::path& projector) {
   std::uint64_t bytes = 0;
   if (fs::is_regular_file(directory)) {
-    std::vector<fs::path> files = checkpoint::gguf_shards(directory);
-    files.push_back(projector.empty() ? checkpoint::find_projector(directory) : projector);
-    std::error_code ignored;  // a missing one is the loader's to name
-    for (const fs::path& file : files)
-      if (fs::is_regular_file(file, ignored)) bytes += fs::file_size(file);
+    const auto store = llama4::open_store(directory, projector);
+    if (!store) return 0;  // the loader's to name
+    for (const Mapping& file : store->files()) bytes += file.bytes().size();
     return bytes;
   }
   for (const auto& entry : fs::directory_iterator(directory)) {
@@ -45,7 +43,8 @@ engine::SessionOptions Opened::session_options() const {
 
 Result<fs::path> find_model(const std::string& model) {
   if (fs::is_directory(model)) return fs::path(model);
-  if (fs::is_regular_file(model) && model.ends_with(".gguf")) return fs::path(model);
+  if (fs::is_regular_file(model) && (model.ends_with(".gguf") || model.ends_with(".herd")))
+    return fs::path(model);
   // A bare name is a model that came with herd: beside the program's source or where it was installed.
   if (is_plain_file_name(model)) {
     std::error_code ignored;
@@ -54,11 +53,12 @@ Result<fs::path> find_model(const std::string& model) {
                                  program.parent_path() / "../share/herd/models"})
       if (fs::is_directory(base / model)) return (base / model).lexically_normal();
   }
-  return fail_with_hint(Code::missing_input,
-                        fmt::format("{}: no such model directory or .gguf file", shown(model)),
-                        "give a directory with config.json and *.safetensors (or params.json and "
-                        "consolidated.*.pth), a .gguf file, "
-                        "or cria, the model that herd carries");
+  return fail_with_hint(
+      Code::missing_input,
+      fmt::format("{}: no such model directory, .gguf or .herd file", shown(model)),
+      "give a directory with config.json and *.safetensors (or params.json and "
+      "consolidated.*.pth), a .gguf or .herd file, "
+      "or cria, the model that herd carries");
 }
 
 Result<Opened> open_model(const ModelArguments& arguments, std::int64_t context_wanted) {

@@ -26,7 +26,8 @@ struct ModelArguments {
   static constexpr auto fields() {
     using O = ModelArguments;
     return option_list(
-        option("model", &O::model, "a checkpoint directory, a .gguf file, or the name cria"),
+        option("model", &O::model,
+               "a checkpoint directory, a .gguf or .herd file, or the name cria"),
         option("mmproj", &O::mmproj,
                "the .gguf file of the vision encoder; the one beside the model if not given, none "
                "for none"),
@@ -43,7 +44,7 @@ struct ModelArguments {
   }
 };
 
-// The directory or .gguf file that a MODEL argument means: a path, or the name of the model that herd carries.
+// The directory, .gguf or .herd file that a MODEL argument means: a path, or the name of the model that herd carries.
 // Fails with missing_input.
 Result<fs::path> find_model(const std::string& model);
 

@@ -21,11 +21,11 @@ struct PreprocessArguments {
 
   static constexpr auto fields() {
     using O = PreprocessArguments;
-    return option_list(
-        option("model", &O::model, "a checkpoint directory, a .gguf file, or the name cria"),
-        option("image", &O::image, "a JPEG, PNG, WebP or GIF file"),
-        option("out", &O::out, "the .npy file to write: float32 [tiles, 3, S, S]"),
-        option("json", &O::json, "what is printed is JSON in any case"));
+    return option_list(option("model", &O::model,
+                              "a checkpoint directory, a .gguf or .herd file, or the name cria"),
+                       option("image", &O::image, "a JPEG, PNG, WebP or GIF file"),
+                       option("out", &O::out, "the .npy file to write: float32 [tiles, 3, S, S]"),
+                       option("json", &O::json, "what is printed is JSON in any case"));
   }
 };
 

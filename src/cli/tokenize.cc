@@ -40,7 +40,8 @@ struct RenderOptions {
   static constexpr auto fields() {
     using O = RenderOptions;
     return option_list(
-        option("model", &O::model, "a checkpoint directory, a .gguf file, or the name cria"),
+        option("model", &O::model,
+               "a checkpoint directory, a .gguf or .herd file, or the name cria"),
         option("messages", &O::messages,
                "a file with OpenAI's messages: an array, or an object with one"),
         option("tools", &O::tools, "a file with OpenAI's tools, an array"),

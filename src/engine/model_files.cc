@@ -36,9 +36,20 @@ Result<text::TokenizerContent> content_of(const text::Tokenizer& tokenizer) {
   return content;
 }
 
+// Of a file: its own keys, none read and none lost.
+Result<checkpoint::GgufKeys> word_keys_of_file(const fs::path& model) {
+  HERD_TRY(const checkpoint::Store store, checkpoint::Store::open(model));
+  checkpoint::GgufKeys keys;
+  for (const checkpoint::GgufEntry& entry : store.gguf().front().entries)
+    for (const std::string_view begin : {"tokenizer.", "herd.tokenizer.", "general.sampling."})
+      if (entry.key.starts_with(begin)) keys.copy(entry);
+  return keys;
+}
+
 }  // namespace
 
 Result<checkpoint::GgufKeys> word_keys(const fs::path& model, const llama4::Config& config) {
+  if (fs::is_regular_file(model)) return word_keys_of_file(model);
   HERD_TRY(const text::Tokenizer tokenizer, open_tokenizer(model));
   const text::GgufWordList words = tokenizer.gguf_words(config.text.vocabulary);
   checkpoint::GgufKeys keys;

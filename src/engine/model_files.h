@@ -8,7 +8,7 @@
 
 namespace herd::engine {
 
-// Tokenizer, special tokens, chat template and recommended sampling of a model (directory or GGUF file) as GGUF keys.
+// Tokenizer, special tokens, chat template and recommended sampling of a directory as GGUF keys; of a file, its own.
 // A model without a tokenizer has none of them: fails with missing_input then.
 Result<checkpoint::GgufKeys> word_keys(const fs::path& model, const llama4::Config& config);
 

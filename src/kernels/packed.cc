@@ -236,11 +236,29 @@ void unpack_blocks(const Matrix& packed, std::int64_t output, float* to) {
   }
 }
 
+template <class Block>
+void unpack_rows(const Matrix& packed, std::int64_t begin, std::int64_t end, std::uint8_t* to) {
+  constexpr auto block_numbers = static_cast<std::int64_t>(row_of(Block::dtype).block);
+  const std::int64_t blocks = divide_up(packed.in, packed_inputs);
+  const std::int64_t bytes_here = bytes_of(Block::dtype, packed_inputs);
+  for (std::int64_t output = begin; output < end; ++output) {
+    const auto* block = static_cast<const Block*>(packed.data) + output / packed_outs * blocks;
+    const int o = static_cast<int>(output % packed_outs);
+    for (std::int64_t b = 0; b < blocks; ++b, ++block) {
+      QuantizedRow row{};
+      get_codes(block->codes, o, row);
+      exchange_scales<Get>(block->scales, o, row);
+      const std::int64_t inputs =
+          std::min<std::int64_t>(packed.in - b * packed_inputs, packed_inputs);
+      write_quantized_row(Block::dtype, row, inputs / block_numbers, to + b * bytes_here);
+    }
+    to += bytes_of(Block::dtype, packed.in);
+  }
+}
+
 }  // namespace
 
-bool can_pack(DType dtype) {
-  return with_packed_block(dtype, [](const auto*) {});
-}
+bool can_pack(DType dtype) { return packed_block_bytes(dtype) > 0; }
 
 std::int64_t packed_bytes(DType dtype, std::int64_t out, std::int64_t in) {
   std::int64_t bytes = 0;
@@ -266,9 +284,19 @@ void pack(const Matrix& from, std::int64_t begin, std::int64_t end, void* to) {
     static_assert(sizeof(Block) * row_of(Block::dtype).block <=
                       packed_outs * packed_inputs * row_of(Block::dtype).bytes,
                   "no packed format is larger than its file's");
+    static_assert(sizeof(Block) == packed_block_bytes(Block::dtype));
     pack_blocks<Block>(from, begin, end, to);
   });
   HERD_CHECK(known, "{} cannot be packed", row_of(from.dtype).name);
+}
+
+void unpack(const Matrix& packed, std::int64_t begin, std::int64_t end, void* to) {
+  HERD_CHECK(packed.layout == Layout::packed && begin >= 0 && end <= packed.out,
+             "outputs {} to {} of {}", begin, end, packed.out);
+  const bool known = with_packed_block(packed.dtype, [&]<class Block>(const Block*) {
+    unpack_rows<Block>(packed, begin, end, static_cast<std::uint8_t*>(to));
+  });
+  HERD_CHECK(known, "{} is not packed", row_of(packed.dtype).name);
 }
 
 void unpack_output(const Matrix& packed, std::int64_t output, float* to) {

@@ -25,6 +25,10 @@ Matrix packed_matrix(DType dtype, std::int64_t out, std::int64_t in, const void*
 // can be packed by different threads.
 void pack(const Matrix& from, std::int64_t begin, std::int64_t end, void* to);
 
+// The way back: outputs [begin, end) as their file had them, bit for bit, one after the other. (q8_k's sums, which no
+// reader needs, are worked out again.)
+void unpack(const Matrix& packed, std::int64_t begin, std::int64_t end, void* to);
+
 // The weights of one output of a packed matrix, as float32: the same numbers that the file's blocks decode to.
 void unpack_output(const Matrix& packed, std::int64_t output, float* to);
 

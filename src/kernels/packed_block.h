@@ -12,12 +12,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "tensor/dtype.h"
+#include "tensor/packed_layout.h"
 
 namespace herd {
 
-inline constexpr int packed_outs = 16;
-inline constexpr int packed_inputs = 256;
 inline constexpr int packed_vectors = packed_inputs / 4;
 
 // One output's 256 weights, every field as an integer: what packing takes and gives back.

@@ -12,6 +12,10 @@ namespace herd {
 void read_quantized_row(DType dtype, const std::uint8_t* source, std::int64_t blocks,
                         QuantizedRow& row);
 
+// The way back, into the bytes of `blocks` blocks.
+void write_quantized_row(DType dtype, const QuantizedRow& row, std::int64_t blocks,
+                         std::uint8_t* to);
+
 // The 256 numbers, rounded as ggml's decoder of the format rounds them.
 void decode_quantized_row(DType dtype, const QuantizedRow& row, float* to);
 

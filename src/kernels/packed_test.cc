@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/thread_pool.h"
 #include "kernels/cpu/instruction_set.h"
 #include "kernels/cpu/quantized_product.h"
@@ -50,6 +52,10 @@ class RandomPacked {
 
   [[nodiscard]] Matrix matrix() const {
     return packed_matrix(source_.dtype, source_.out, in_, packed_.data());
+  }
+  [[nodiscard]] const std::vector<std::uint8_t>& file() const { return file_; }
+  [[nodiscard]] std::string_view packed() const {
+    return text_of(std::span<const unsigned char>(packed_));
   }
   // Output o as its file's decoder has it.
   [[nodiscard]] std::vector<float> decoded(std::int64_t o) const {
@@ -102,6 +108,59 @@ TEST_P(Packed, HoldsTheNumbersOfItsFile) {
       ASSERT_EQ(first_difference(unpacked, weight.decoded(o)), -1)
           << "output " << o << " of " << out;
     }
+  }
+}
+
+TEST_P(Packed, GivesBackTheBytesOfItsFile) {
+  Draw draw(3);
+  const DTypeRow& format = row_of(GetParam());
+  for (const std::int64_t out : {1, 16, 37}) {
+    const RandomPacked weight(draw, GetParam(), out, odd_in(GetParam()));
+    std::vector<std::uint8_t> file(weight.file().size(), 0xab);
+    const std::size_t row = file.size() / static_cast<std::size_t>(out);
+    const std::int64_t middle = out / 2;
+    unpack(weight.matrix(), 0, middle, file.data());
+    unpack(weight.matrix(), middle, out, file.data() + static_cast<std::size_t>(middle) * row);
+    for (std::size_t i = 0; i < file.size(); ++i) {
+      if (GetParam() == DType::q8_k && i % format.bytes >= 4 + 256) continue;  // sums: next test
+      ASSERT_EQ(file[i], weight.file()[i]) << "byte " << i << " of " << out << " outputs";
+    }
+  }
+}
+
+TEST(PackedQ8K, GivesBackTheSumsOfItsCodes) {
+  std::vector<std::uint8_t> block(row_of(DType::q8_k).bytes, 0), back(block.size());
+  for (std::size_t i = 0; i < 256; ++i) block[4 + i] = static_cast<std::uint8_t>(i < 128 ? i : -i);
+  std::vector<std::uint8_t> packed(static_cast<std::size_t>(packed_bytes(DType::q8_k, 1, 256)));
+  pack({block.data(), DType::q8_k, Layout::out_in, 1, 256, 256, nullptr}, 0, 1, packed.data());
+  unpack(packed_matrix(DType::q8_k, 1, 256, packed.data()), 0, 1, back.data());
+  for (int g = 0; g < 16; ++g) {
+    int wanted = 0;
+    for (int k = 16 * g; k < 16 * (g + 1); ++k)
+      wanted += static_cast<std::int8_t>(k < 128 ? k : -k);
+    const auto at = static_cast<std::size_t>(260 + 2 * g);
+    EXPECT_EQ(static_cast<std::int16_t>(back[at] | back[at + 1] << 8), wanted) << g;
+  }
+}
+
+// Packed stores on disks hold this order of bytes. Where it is meant to change, raise packed_layout_version and write
+// down the new sums.
+TEST(PackedLayout, IsThatOfItsVersion) {
+  constexpr std::array sums{
+      std::pair{DType::q8_0, 0xb79c8069u},   std::pair{DType::q4_0, 0x616b4e23u},
+      std::pair{DType::q4_1, 0x6f47cdf8u},   std::pair{DType::q5_0, 0x4ab5abc1u},
+      std::pair{DType::q5_1, 0x6c8aca07u},   std::pair{DType::q2_k, 0x309b7304u},
+      std::pair{DType::q3_k, 0xca6cf4fau},   std::pair{DType::q4_k, 0x7bbd2b11u},
+      std::pair{DType::q5_k, 0x0411e1c5u},   std::pair{DType::q6_k, 0x26772bbeu},
+      std::pair{DType::q8_k, 0x44bb73d1u},   std::pair{DType::iq4_nl, 0x078f76b4u},
+      std::pair{DType::iq4_xs, 0x54fe46bcu}, std::pair{DType::mxfp4, 0x34731c7cu},
+  };
+  EXPECT_EQ(packed_layout_version, 1u);
+  ASSERT_EQ(sums.size(), packable().size());
+  for (const auto& [dtype, wanted] : sums) {
+    Draw draw(4);
+    const std::uint32_t sum = crc32c(RandomPacked(draw, dtype, 18, odd_in(dtype)).packed());
+    EXPECT_EQ(sum, wanted) << row_of(dtype).name << fmt::format(" 0x{:08x}u", sum);
   }
 }
 

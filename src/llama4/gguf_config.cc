@@ -288,7 +288,8 @@ Result<json::value> hugging_face_config_of_gguf(const Store& store) {
   if (layers > 0 && head_size.value_or(0) > 0 && *head_size % 2 == 0) {
     HERD_TRY(text["rope_parameters"], rope_parameters(store, header, *head_size));
   }
-  text["tie_word_embeddings"] = store.find("output.weight") == nullptr;
+  HERD_TRY(const auto ties, header.boolean("herd.ties_embeddings"));
+  text["tie_word_embeddings"] = ties.value_or(false) || store.find("output.weight") == nullptr;
   HERD_TRY(const auto file_type, header.integer("general.file_type"));
   root["dtype"] = file_type && *file_type == file_type_f32 ? "float32" : "bfloat16";
   HERD_TRY(auto vision, any_vision(store));

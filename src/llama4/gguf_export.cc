@@ -1,18 +1,23 @@
 #include "llama4/gguf_export.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 
 #include "checkpoint/store.h"
 #include "kernels/packed.h"
 #include "llama4/gguf.h"
+#include "llama4/packed_weights.h"
 #include "quant/encode.h"
 #include "quant/formats.h"
+#include "tensor/packed_layout.h"
 
 namespace herd::llama4 {
 namespace {
 
 using checkpoint::GgufKeys;
+using checkpoint::GgufKind;
 using checkpoint::GgufWriter;
 using checkpoint::PlannedTensor;
 
@@ -26,7 +31,19 @@ struct Part {
 
 class Parts final : public nn::ParameterVisitor {
  public:
-  Parts(Model& model, const MixRow& mix) : mix_(mix) { model.parameters(*this); }
+  Parts(Model& model, const GgufExport& options)
+      : mix_(options.mix),
+        packs_(options.kind == GgufKind::packed_store),
+        ties_(model.config().text.ties_embeddings) {
+    model.parameters(*this);
+    // A tied output matrix is the embedding's again; packed, it is not the same bytes.
+    std::erase_if(text, [&](const Part& part) {
+      return ties_ && part.planned.name == "output.weight" && !part.planned.packed;
+    });
+    if (!packs_) return;
+    std::ranges::move(vision, std::back_inserter(text));
+    vision.clear();
+  }
 
   void matrix(std::string_view name, Matrix& matrix) override {
     add(gguf_name_of(name), name, {matrix.out, matrix.in}, {&matrix});
@@ -63,23 +80,43 @@ class Parts final : public nn::ParameterVisitor {
   void add(const std::string& gguf, std::string_view name, const Shape& shape,
            std::vector<const Matrix*> matrices) {
     HERD_CHECK(!gguf.empty(), "no GGUF name for {}", name);
-    const Role role = role_of(name);
-    DType type = type_for(mix_, role, shape[-1]);
-    if (is_vision(name)) {
-      // Encoders are small and their rows seldom whole blocks: 16 bits, patches and positions wider.
-      type = name.contains("patch_embedding") || mix_.experts == DType::f32 ? DType::f32
-             : mix_.experts == DType::bf16                                  ? DType::bf16
-                                                                            : DType::f16;
-    } else if (role != Role::small && type != type_for(mix_, role, 256)) {
-      fallen_back.push_back(fmt::format("{} is {}: its rows of {} are not whole blocks of {}", gguf,
-                                        row_of(type).name, shape[-1],
-                                        row_of(type_for(mix_, role, 256)).name));
-    }
+    const DType type = mix_ == nullptr ? kept_type(gguf, matrices) : mixed_type(gguf, name, shape);
+    const bool packed = packs_ && is_packed_in_stores(name, type);
     text_or_vision(name).push_back(
-        {{gguf, type, shape}, std::string(name), std::move(matrices), {}});
+        {{gguf, type, shape, packed}, std::string(name), std::move(matrices), {}});
   }
 
-  const MixRow& mix_;
+  DType mixed_type(const std::string& gguf, std::string_view name, const Shape& shape) {
+    const bool tied = ties_ && name.starts_with("lm_head.");
+    const Role role = tied ? Role::embedding : role_of(name);
+    const DType type = type_for(*mix_, role, shape[-1]);
+    // Encoders are small and their rows seldom whole blocks: 16 bits, patches and positions wider.
+    if (is_vision(name))
+      return name.contains("patch_embedding") || mix_->experts == DType::f32 ? DType::f32
+             : mix_->experts == DType::bf16                                  ? DType::bf16
+                                                                             : DType::f16;
+    if (role != Role::small && type != type_for(*mix_, role, 256))
+      fallen_back.push_back(fmt::format("{} is {}: its rows of {} are not whole blocks of {}", gguf,
+                                        row_of(type).name, shape[-1],
+                                        row_of(type_for(*mix_, role, 256)).name));
+    return type;
+  }
+
+  DType kept_type(const std::string& gguf, std::span<const Matrix* const> matrices) {
+    const DType type = matrices[0]->dtype;
+    const bool known = checkpoint::gguf_number_of(type).has_value();
+    const bool alike = std::ranges::all_of(matrices, [&](const Matrix* matrix) {
+      return matrix->dtype == type && matrix->scale == nullptr;
+    });
+    if (known && alike) return type;
+    fallen_back.push_back(fmt::format("{} is bf16: {}", gguf,
+                                      !alike ? "its matrices have scales or different formats"
+                                             : fmt::format("GGUF has no {}", row_of(type).name)));
+    return DType::bf16;
+  }
+
+  const MixRow* mix_;
+  bool packs_, ties_;
 };
 
 std::uint32_t u32(std::int64_t value) { return static_cast<std::uint32_t>(value); }
@@ -149,69 +186,121 @@ void put_differences(GgufKeys& keys, const Config& config) {
   keys.put("herd.rope_scaling.original_context_length", u32(rule.original_context));
 }
 
-GgufKeys text_keys(const Config& config, const GgufExport& options) {
+// As llama.cpp numbers what most of the numbers are; 0, float32, where the model was made for that.
+std::uint32_t file_type_of(const Config& config, const GgufExport& options,
+                           std::span<const Part> parts) {
+  if (options.mix != nullptr) return options.mix->file_type;
+  if (config.torch_dtype == "float32") return find_mix("f32")->file_type;
+  std::array<std::int64_t, dtype_table.size()> numbers{};
+  for (const Part& part : parts)
+    if (!part.matrices.empty())
+      numbers[static_cast<std::size_t>(part.planned.dtype)] += part.planned.shape.elements();
+  const auto most = static_cast<DType>(std::ranges::max_element(numbers) - numbers.begin());
+  for (const MixRow& row : mix_table)
+    if (row.experts == most && most != DType::f32) return row.file_type;
+  return find_mix("bf16")->file_type;
+}
+
+GgufKeys text_keys(const Config& config, const GgufExport& options, std::uint32_t file_type) {
   GgufKeys keys;
   keys.put("general.architecture", "llama4");
   keys.put("general.type", "model");
   keys.put("general.name", std::string_view(options.name));
-  keys.put("general.file_type", options.mix->file_type);
+  keys.put("general.file_type", file_type);
   keys.put("general.quantization_version", std::uint32_t{2});
   put_shape(keys, config);
   put_differences(keys, config);
   return keys;
 }
 
-GgufKeys vision_keys(const Config& config, const GgufExport& options) {
+// `prefix` is of the vision encoder's own file, or, as Ollama does, of the model's.
+void put_vision(GgufKeys& keys, const Config& config, std::string_view prefix) {
   const VisionConfig& vision = *config.vision;
+  const auto key = [&](std::string_view name) { return fmt::format("{}{}", prefix, name); };
+  keys.put(key("image_size"), u32(vision.image_size));
+  keys.put(key("patch_size"), u32(vision.patch_size));
+  keys.put(key("embedding_length"), u32(vision.width));
+  keys.put(key("feed_forward_length"), u32(vision.inner_width));
+  keys.put(key("block_count"), u32(vision.layers));
+  keys.put(key("attention.head_count"), u32(vision.heads));
+  keys.put(key("attention.layer_norm_epsilon"), static_cast<float>(vision.norm_eps));
+  keys.put(key("projection_dim"), u32(config.text.width));
+  keys.put(key("projector.scale_factor"), u32(std::lround(1.0 / vision.pixel_shuffle_ratio)));
+  if (vision.rope_theta != 10000.0)
+    keys.put(key("rope.freq_base"), static_cast<float>(vision.rope_theta));
+  constexpr float half[3] = {0.5f, 0.5f, 0.5f};
+  keys.put(key("image_mean"), std::span<const float>(half));
+  keys.put(key("image_std"), std::span<const float>(half));
+}
+
+GgufKeys projector_keys(const Config& config, const GgufExport& options, std::uint32_t file_type) {
   GgufKeys keys;
   keys.put("general.architecture", "clip");
   keys.put("general.type", "mmproj");
   keys.put("general.name", std::string_view(options.name));
-  keys.put("general.file_type",
-           options.mix->experts == DType::f32 ? std::uint32_t{0} : std::uint32_t{1});
+  keys.put("general.file_type", std::min(file_type, std::uint32_t{1}));
   keys.put("clip.has_vision_encoder", true);
   keys.put("clip.projector_type", "llama4");
   keys.put("clip.use_gelu", true);
-  keys.put("clip.vision.image_size", u32(vision.image_size));
-  keys.put("clip.vision.patch_size", u32(vision.patch_size));
-  keys.put("clip.vision.embedding_length", u32(vision.width));
-  keys.put("clip.vision.feed_forward_length", u32(vision.inner_width));
-  keys.put("clip.vision.block_count", u32(vision.layers));
-  keys.put("clip.vision.attention.head_count", u32(vision.heads));
-  keys.put("clip.vision.attention.layer_norm_epsilon", static_cast<float>(vision.norm_eps));
-  keys.put("clip.vision.projection_dim", u32(config.text.width));
-  keys.put("clip.vision.projector.scale_factor",
-           u32(std::lround(1.0 / vision.pixel_shuffle_ratio)));
-  if (vision.rope_theta != 10000.0)
-    keys.put("clip.vision.rope.freq_base", static_cast<float>(vision.rope_theta));
-  constexpr float half[3] = {0.5f, 0.5f, 0.5f};
-  keys.put("clip.vision.image_mean", std::span<const float>(half));
-  keys.put("clip.vision.image_std", std::span<const float>(half));
+  put_vision(keys, config, "clip.vision.");
   return keys;
 }
 
-// Encodes a matrix in bands of outputs, all threads at once, and writes them in order.
-Result<void> write_matrix(GgufWriter& file, const Matrix& matrix, DType type,
+// Outputs [begin, end) as blocks of `type`: those that the matrix has, bit for bit, where it is of that type.
+void rows_as_blocks(const Matrix& matrix, std::int64_t begin, std::int64_t end, DType type,
+                    const float* importance, std::byte* to) {
+  const std::int64_t row_bytes = bytes_of(type, matrix.in);
+  const bool kept = matrix.dtype == type && matrix.scale == nullptr;
+  if (kept && matrix.layout == Layout::packed) {
+    unpack(matrix, begin, end, to);
+  } else if (kept && matrix.layout == Layout::out_in) {
+    const auto* data = static_cast<const std::byte*>(matrix.data);
+    for (std::int64_t row = begin; row < end; ++row, to += row_bytes)
+      std::memcpy(to, data + bytes_of(type, row * matrix.stride),
+                  static_cast<std::size_t>(row_bytes));
+  } else {
+    std::vector<float> floats(static_cast<std::size_t>((end - begin) * matrix.in));
+    rows_as_floats(matrix, begin, end, floats.data());
+    for (std::int64_t row = 0; row < end - begin; ++row)
+      quant::encode_row(type, floats.data() + row * matrix.in, matrix.in, to + row * row_bytes,
+                        importance);
+  }
+}
+
+// Writes a matrix in bands of outputs, each made by all threads at once.
+Result<void> write_matrix(GgufWriter& file, const Matrix& matrix, const PlannedTensor& planned,
                           const float* importance, const GgufExport& options, ThreadPool& pool) {
   constexpr std::int64_t band_numbers = 4 << 20, piece = 64;
+  static_assert(piece % packed_outs == 0);
+  const DType type = planned.dtype;
   const std::int64_t row_bytes = bytes_of(type, matrix.in);
-  const std::int64_t band =
-      std::clamp<std::int64_t>(band_numbers / std::max<std::int64_t>(1, matrix.in), 1, matrix.out);
-  std::vector<std::byte> encoded(static_cast<std::size_t>(band * row_bytes));
+  const std::int64_t pieces = band_numbers / (piece * std::max<std::int64_t>(1, matrix.in));
+  const std::int64_t band = std::min(matrix.out, std::max<std::int64_t>(1, pieces) * piece);
+  std::vector<std::byte> encoded(static_cast<std::size_t>(band * row_bytes)), packed;
+  if (planned.packed) packed.resize(static_cast<std::size_t>(packed_bytes(type, band, matrix.in)));
+  std::uint64_t written = 0;
+  const auto write = [&](std::span<const std::byte> bytes) -> Result<void> {
+    written += bytes.size();
+    if (options.progress) options.progress(bytes.size());
+    return file.write(bytes);
+  };
   for (std::int64_t first = 0; first < matrix.out; first += band) {
     const std::int64_t rows = std::min(band, matrix.out - first);
+    const Matrix here{
+        .data = encoded.data(), .dtype = type, .out = rows, .in = matrix.in, .stride = matrix.in};
     pool.run(rows, piece, [&](std::int64_t begin, std::int64_t end, int) {
-      std::vector<float> floats(static_cast<std::size_t>((end - begin) * matrix.in));
-      rows_as_floats(matrix, first + begin, first + end, floats.data());
-      for (std::int64_t row = begin; row < end; ++row)
-        quant::encode_row(type, floats.data() + (row - begin) * matrix.in, matrix.in,
-                          encoded.data() + row * row_bytes, importance);
+      rows_as_blocks(matrix, first + begin, first + end, type, importance,
+                     encoded.data() + begin * row_bytes);
+      if (planned.packed)
+        pack(here, begin / packed_outs, (end + packed_outs - 1) / packed_outs, packed.data());
     });
-    const auto bytes = static_cast<std::size_t>(rows * row_bytes);
-    HERD_TRY_VOID(file.write(std::span(encoded).first(bytes)));
-    if (options.progress) options.progress(bytes);
+    const auto bytes = static_cast<std::size_t>(planned.packed ? packed_bytes(type, rows, matrix.in)
+                                                               : rows * row_bytes);
+    HERD_TRY_VOID(write(std::span(planned.packed ? packed : encoded).first(bytes)));
   }
-  return {};
+  if (!planned.packed) return {};
+  constexpr std::array<std::byte, packed_page> zeros{};
+  return write(std::span(zeros).first((packed_page - written % packed_page) % packed_page));
 }
 
 Result<void> write_parts(GgufWriter& file, std::span<const Part> parts, const GgufExport& options,
@@ -220,7 +309,7 @@ Result<void> write_parts(GgufWriter& file, std::span<const Part> parts, const Gg
     if (part.matrices.empty()) HERD_TRY_VOID(file.write(std::as_bytes(part.vector)));
     for (std::size_t e = 0; e < part.matrices.size(); ++e)
       HERD_TRY_VOID(write_matrix(
-          file, *part.matrices[e], part.planned.dtype,
+          file, *part.matrices[e], part.planned,
           options.importance ? options.importance(part.canonical, static_cast<std::int64_t>(e))
                              : nullptr,
           options, pool));
@@ -232,7 +321,7 @@ Result<void> write_file(const fs::path& path, const GgufKeys& keys, std::span<co
                         const GgufExport& options, ThreadPool& pool) {
   std::vector<PlannedTensor> planned;
   for (const Part& part : parts) planned.push_back(part.planned);
-  HERD_TRY(GgufWriter file, GgufWriter::create(path, keys, planned));
+  HERD_TRY(GgufWriter file, GgufWriter::create(path, keys, planned, options.kind));
   HERD_TRY_VOID(write_parts(file, parts, options, pool));
   return file.finish();
 }
@@ -242,8 +331,7 @@ std::vector<std::size_t> shard_begins(std::span<const Part> parts, std::uint64_t
   std::vector<std::size_t> begins{0};
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto size = static_cast<std::uint64_t>(
-        bytes_of(parts[i].planned.dtype, parts[i].planned.shape.elements()));
+    const std::uint64_t size = checkpoint::gguf_bytes_of(parts[i].planned);
     if (bytes_max > 0 && bytes > 0 && bytes + size > bytes_max) {
       begins.push_back(i);
       bytes = 0;
@@ -303,9 +391,7 @@ void rows_as_floats(const Matrix& matrix, std::int64_t begin, std::int64_t end, 
 Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
                                             const GgufExport& options, ThreadPool& pool) {
   const Config& config = model.config();
-  Parts parts(model, *options.mix);
-  if (config.text.ties_embeddings)
-    std::erase_if(parts.text, [](const Part& p) { return p.planned.name == "output.weight"; });
+  Parts parts(model, options);
   std::vector<float> divisors;
   if (config.text.rope_scaling) {
     for (const double divisor : rope_divisors(*config.text.rope_scaling, config.text.rope_theta,
@@ -317,24 +403,27 @@ Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
                            {},
                            divisors});
   }
-  GgufKeys keys = text_keys(config, options);
+  const std::uint32_t file_type = file_type_of(config, options, parts.text);
+  GgufKeys keys = text_keys(config, options, file_type);
+  if (options.kind == GgufKind::packed_store) {
+    if (!options.source.empty()) keys.put("herd.packed.source", std::string_view(options.source));
+    if (config.text.ties_embeddings) keys.put("herd.ties_embeddings", true);
+    if (config.vision) put_vision(keys, config, "llama4.vision.");
+  }
   keys.append(options.words);
   HERD_TRY_VOID(write_text(out, keys, parts.text, options, pool));
-  if (!options.projector.empty() && config.vision)
-    HERD_TRY_VOID(
-        write_file(options.projector, vision_keys(config, options), parts.vision, options, pool));
+  if (!options.projector.empty() && config.vision && !parts.vision.empty())
+    HERD_TRY_VOID(write_file(options.projector, projector_keys(config, options, file_type),
+                             parts.vision, options, pool));
   return std::move(parts.fallen_back);
 }
 
 std::uint64_t gguf_bytes(Model& model, const GgufExport& options) {
-  const Parts parts(model, *options.mix);
+  const Parts parts(model, options);
   std::uint64_t sum = 0;
-  for (const Part& part : parts.text)
-    sum += static_cast<std::uint64_t>(bytes_of(part.planned.dtype, part.planned.shape.elements()));
+  for (const Part& part : parts.text) sum += checkpoint::gguf_bytes_of(part.planned);
   for (const Part& part : parts.vision)
-    if (!options.projector.empty())
-      sum +=
-          static_cast<std::uint64_t>(bytes_of(part.planned.dtype, part.planned.shape.elements()));
+    if (!options.projector.empty()) sum += checkpoint::gguf_bytes_of(part.planned);
   return sum;
 }
 

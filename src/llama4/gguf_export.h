@@ -1,6 +1,6 @@
-// A loaded model, from whatever files, as GGUF: the keys and names that llama.cpp's converter writes, weights in the
-// formats of a row of quant_mix.h. Where a model is not of the published shape (chunks, layers without positions, ...)
-// keys of our own say so (docs/gguf.md); llama.cpp does not read them.
+// A loaded model, from whatever files, as GGUF or as a packed store: the keys and names that llama.cpp's converter
+// writes, weights in the formats of a row of quant_mix.h. Where a model is not of the published shape (chunks, layers
+// without positions, ...) keys of our own say so (docs/gguf.md); llama.cpp does not read them.
 #pragma once
 
 #include <functional>
@@ -19,11 +19,14 @@ namespace herd::llama4 {
 using ImportanceOf = std::function<const float*(std::string_view canonical, std::int64_t expert)>;
 
 struct GgufExport {
-  const MixRow* mix = find_mix("bf16");
+  const MixRow* mix = find_mix("bf16");  // null: every matrix in the format that it has
+  // A packed store has the vision encoder within, and every matrix that is packed in memory packed on the disk.
+  checkpoint::GgufKind kind = checkpoint::GgufKind::gguf;
   std::uint64_t shard_bytes = 0;  // of tensors; 0 for one file
   std::string name;               // general.name
   checkpoint::GgufKeys words;     // tokenizer, chat template: what the caller knows
-  fs::path projector;             // where the vision encoder goes; empty: nowhere
+  std::string source = {};        // fingerprint of what a packed store is made of
+  fs::path projector;             // where a GGUF's vision encoder goes; empty: nowhere
   ImportanceOf importance = {};
   std::function<void(std::uint64_t bytes)> progress = {};  // bytes of numbers just written
 };

@@ -129,19 +129,20 @@ std::string gguf_name_of(std::string_view canonical) {
 std::vector<MergedTensor> tensors_of_gguf(const checkpoint::Store& store) {
   std::vector<MergedTensor> out;
   for (const checkpoint::StoredTensor& stored : store.tensors()) {
-    const NamedTensor whole{stored.dtype, stored.shape, stored.data};
+    const NamedTensor whole{stored.dtype, stored.shape, stored.data, stored.packed};
     if (stored.name == "rope_freqs.weight") continue;  // the configuration has it
     const auto parts = layer_name(stored.name, "blk.");
     const auto experts = std::ranges::find(expert_names, parts ? parts->part : "", &NamePair::gguf);
     if (parts && experts != expert_names.end() && parts->end == "weight" &&
         stored.shape.rank() == 3) {
       const std::int64_t rows = stored.shape[1], width = stored.shape[2];
-      const std::int64_t bytes = bytes_of(stored.dtype, rows * width);
+      const std::int64_t experts_here = std::max<std::int64_t>(1, stored.shape[0]);
+      const std::int64_t bytes = static_cast<std::int64_t>(stored.bytes) / experts_here;
       for (std::int64_t e = 0; e < stored.shape[0]; ++e)
         out.push_back({fmt::format("layers.{}.feed_forward.experts.{}.{}.weight", parts->layer, e,
                                    experts->canonical),
                        stored.name,
-                       {stored.dtype, {rows, width}, stored.data + e * bytes}});
+                       {stored.dtype, {rows, width}, stored.data + e * bytes, stored.packed}});
       continue;
     }
     MergedTensor one{canonical_name_of(stored.name), stored.name, whole};

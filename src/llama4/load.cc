@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "kernels/packed.h"
 #include "kernels/table.h"
 #include "llama4/gguf.h"
 #include "llama4/meta.h"
@@ -44,13 +45,24 @@ class Binder final : public nn::ParameterVisitor {
   void matrix(std::string_view name, Matrix& matrix) override {
     const NamedTensor* found = take(name, {matrix.out, matrix.in});
     if (found == nullptr) return;
+    if (found->packed && !is_packed_in_stores(name, found->dtype)) {
+      mismatched_.push_back(fmt::format("{} is in packed blocks, wanted rows", name));
+      return;
+    }
     point(matrix, *found, found->data);
+    if (found->packed) {
+      matrix = packed_matrix(found->dtype, matrix.out, matrix.in, found->data);
+    }
     matrix.scale = scale_of(name, matrix.out);
   }
 
   void vector(std::string_view name, Tensor& vector) override {
     const NamedTensor* found = take(name, vector.shape);
     if (found == nullptr) return;
+    if (found->packed) {
+      mismatched_.push_back(fmt::format("{} is in packed blocks, wanted numbers", name));
+      return;
+    }
     std::vector<float>& numbers =
         floats_.emplace_back(static_cast<std::size_t>(vector.shape.elements()));
     to_float(*found, numbers);
@@ -95,6 +107,10 @@ class Binder final : public nn::ParameterVisitor {
     const NamedTensor* gate_up = take(fused, {count, width, 2 * inner});
     const NamedTensor* down = take(fmt::format("{}.down_proj", name), {count, inner, width});
     if (gate_up == nullptr || down == nullptr) return;
+    if (gate_up->packed || down->packed) {
+      mismatched_.push_back(fmt::format("{} is in packed blocks of fused experts", name));
+      return;
+    }
     const auto element = static_cast<std::int64_t>(row_of(gate_up->dtype).bytes);
     const auto down_element = static_cast<std::int64_t>(row_of(down->dtype).bytes);
     for (std::int64_t e = 0; e < count; ++e) {
@@ -157,10 +173,12 @@ class Binder final : public nn::ParameterVisitor {
   std::array<std::int64_t, dtype_table.size()> elements_{};
 };
 
-// Whether a vision encoder gives vectors of the width that a model takes; folders hold files of several models.
+// Whether a vision encoder gives vectors of the width that a model takes; folders hold files of several models. A model
+// whose own file has an encoder takes no other.
 Result<bool> gives_width_of(const fs::path& projector, const fs::path& model) {
-  HERD_TRY(const checkpoint::Store vision, checkpoint::Store::open(projector));
   HERD_TRY(const checkpoint::Store text, checkpoint::Store::open(model));
+  if (text.gguf().front().find("llama4.vision.block_count") != nullptr) return false;
+  HERD_TRY(const checkpoint::Store vision, checkpoint::Store::open(projector));
   HERD_TRY(const auto given, vision.gguf().front().integer("clip.vision.projection_dim"));
   HERD_TRY(const auto taken, text.gguf().front().integer("llama4.embedding_length"));
   return !given || !taken || *given == *taken;
@@ -226,6 +244,17 @@ Result<std::unique_ptr<Loaded>> load(const fs::path& directory,
   auto loaded = std::make_unique<Loaded>(std::move(store), std::move(tensors), config);
   if (auto bound = loaded->bind(); !bound)
     return std::unexpected(std::move(bound).error().in(directory.string()));
+  return loaded;
+}
+
+Result<std::unique_ptr<Loaded>> load_to_learn(const fs::path& model) {
+  HERD_TRY(std::unique_ptr<Loaded> loaded, load(model));
+  if (loaded->store().format() == checkpoint::Format::packed)
+    return fail_with_hint(
+        Code::usage,
+        fmt::format("{}: is a packed store, whose weights are laid out for answering, not learning",
+                    model.string()),
+        "learn from the model that it was made of, or from herd convert STORE.herd MODEL.gguf");
   return loaded;
 }
 

@@ -34,7 +34,10 @@ class Loaded {
   Result<void> bind();
 
   // Lays quantized weights out for this processor (packed_weights.h); for models that answer and do not learn.
-  void pack(const Lane& lane) { packed_.pack(model_, lane); }
+  void pack(const Lane& lane) { packed_.pack(model_, lane, store_.files()); }
+  [[nodiscard]] std::int64_t packed_bytes() const {
+    return packed_.bytes();
+  }  // of what pack() made
 
  private:
   checkpoint::Store store_;
@@ -44,6 +47,9 @@ class Loaded {
   Model model_;
   DType weight_type_ = DType::bf16;
 };
+
+// The same, for learning, which goes back through weights as their files have them: refused for a packed store.
+Result<std::unique_ptr<Loaded>> load_to_learn(const fs::path& model);
 
 // The configuration of a directory: config.json with generation_config.json, or params.json; or of a GGUF file, with
 // its vision encoder in `projector` (empty: the file with mmproj in its name beside it, if there is one; "none": none).

@@ -54,7 +54,8 @@ Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config
   std::vector<MergedTensor> named;
   if (store.format() == checkpoint::Format::meta) {
     HERD_TRY(named, merge_shards(store, config, map.storage_, progress));
-  } else if (store.format() == checkpoint::Format::gguf) {
+  } else if (store.format() == checkpoint::Format::gguf ||
+             store.format() == checkpoint::Format::packed) {
     named = tensors_of_gguf(store);
   } else {
     for (const checkpoint::StoredTensor& stored : store.tensors())
@@ -71,7 +72,7 @@ Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config
                     shown(one.stored), row_of(tensor.dtype).name);
       tensor.dtype = DType::f32;
       tensor.data = map.storage_.emplace_back(std::move(*floats)).data();
-    } else if (!is_aligned(tensor)) {
+    } else if (!tensor.packed && !is_aligned(tensor)) {  // packed ones begin on pages
       const auto bytes = static_cast<std::size_t>(bytes_of(tensor.dtype, tensor.shape.elements()));
       tensor.data = map.storage_.emplace_back(tensor.data, tensor.data + bytes).data();
     }

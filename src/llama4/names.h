@@ -30,6 +30,7 @@ struct NamedTensor {
   DType dtype = DType::f32;
   Shape shape;
   const std::byte* data = nullptr;
+  bool packed = false;  // a matrix of Layout::packed, out of a packed store
 };
 
 class TensorMap {

@@ -1,7 +1,10 @@
 #include "llama4/packed_weights.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <memory>
 #include <string_view>
 
@@ -24,12 +27,17 @@ void ask_for_large_pages(void* memory, std::size_t bytes) {
 
 }  // namespace
 
+bool is_packed_in_stores(std::string_view canonical, DType dtype) {
+  return !canonical.starts_with("embed_tokens.") && can_pack(dtype);
+}
+
 class PackingVisitor final : public nn::ParameterVisitor {
  public:
-  PackingVisitor(PackedWeights& owner, const Lane& lane) : owner_(owner), lane_(lane) {}
+  PackingVisitor(PackedWeights& owner, const Lane& lane, std::span<const Mapping> files)
+      : owner_(owner), lane_(lane), files_(files) {}
 
   void matrix(std::string_view name, Matrix& matrix) override {
-    if (!name.starts_with("embed_tokens.")) pack_one(matrix);
+    if (is_packed_in_stores(name, matrix.dtype)) pack_one(matrix);
   }
   void vector(std::string_view, Tensor&) override {}
   void experts(std::string_view, nn::ExpertMatrices& experts) override {
@@ -53,17 +61,34 @@ class PackingVisitor final : public nn::ParameterVisitor {
       pack_bands(0, bands, 0);
     else
       lane_.pool->run(bands, 8, pack_bands);
+    const auto source = static_cast<std::size_t>(bytes_of(matrix.dtype, matrix.out * matrix.in));
+    release(matrix.data, source);
     const float* scale = matrix.scale;
     matrix = packed_matrix(matrix.dtype, matrix.out, matrix.in, memory);
     matrix.scale = scale;
   }
 
+  // Takes whole pages of a file out of this process's memory. What is not of a file stays: it would be lost.
+  void release(const void* begin, std::size_t bytes) const {
+    const auto at = std::bit_cast<std::uintptr_t>(begin), end = at + bytes;
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const std::uintptr_t before_page = (page - at % page) % page;
+    const bool in_file = std::ranges::any_of(files_, [&](const Mapping& file) {
+      const auto start = std::bit_cast<std::uintptr_t>(file.bytes().data());
+      return at >= start && end <= start + file.bytes().size();
+    });
+    if (!in_file || before_page >= bytes) return;
+    const auto* first = static_cast<const std::byte*>(begin) + before_page;
+    ::madvise(const_cast<std::byte*>(first), (bytes - before_page) / page * page, MADV_DONTNEED);
+  }
+
   PackedWeights& owner_;
   const Lane& lane_;
+  std::span<const Mapping> files_;
 };
 
-void PackedWeights::pack(Model& model, const Lane& lane) {
-  PackingVisitor visitor(*this, lane);
+void PackedWeights::pack(Model& model, const Lane& lane, std::span<const Mapping> files) {
+  PackingVisitor visitor(*this, lane, files);
   model.parameters(visitor);
 }
 

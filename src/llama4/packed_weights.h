@@ -3,18 +3,26 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "kernels/table.h"
 #include "llama4/model.h"
 
 namespace herd::llama4 {
 
+// Whether the matrix of this name and format is packed: in memory, and in a packed store. The embedding table, read row
+// by row, is not.
+bool is_packed_in_stores(std::string_view canonical, DType dtype);
+
 class PackedWeights {
  public:
   // Packs every matrix of a format that can be packed and points the model at the result, each expert's in one run of
-  // memory. The embedding table stays as it is, being read row by row. The files' pages are not needed afterwards.
-  void pack(Model& model, const Lane& lane);
+  // memory. What lies in `files` is given back to the system as soon as it is packed, so that memory never holds more
+  // than one matrix twice; reading it again would read the disk.
+  void pack(Model& model, const Lane& lane, std::span<const Mapping> files = {});
 
   [[nodiscard]] std::int64_t bytes() const { return bytes_; }
 

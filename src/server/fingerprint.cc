@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "checkpoint/store.h"
 
 namespace herd::server {
 namespace {
@@ -19,6 +20,10 @@ constexpr std::uint64_t ends_bytes = 64 * 1024, sample_bytes = 4096, samples = 6
 std::vector<fs::path> files_of(const fs::path& part) {
   std::error_code ignored;
   const bool is_file = fs::is_regular_file(part, ignored);
+  if (is_file && part.extension() != ".gguf") {
+    const fs::path projector = checkpoint::find_projector(part);
+    return projector.empty() ? std::vector{part} : std::vector{part, projector};
+  }
   const fs::path directory = is_file ? fs::absolute(part).parent_path() : part;
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(directory, ignored))

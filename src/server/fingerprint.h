@@ -9,8 +9,8 @@
 
 namespace herd::server {
 
-// What a model is loaded from: directories, or .gguf files, which stand for all .gguf files beside them (shards, vision
-// encoders). Empty paths are left out.
+// What a model is loaded from: directories; .gguf files, which stand for all .gguf files beside them (shards, vision
+// encoders); or packed stores, with the vision encoder beside them if there is one. Empty paths are left out.
 //
 // "fp_" and 16 hexadecimal digits of a hash over the files (names, sizes, their first and last 64 KiB and 64 samples
 // between), the program's version and the kernels in use. Reads little, so that a model of any size starts at once.

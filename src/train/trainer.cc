@@ -103,7 +103,7 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
     initialize(learner_->parameters(), config, recipe_.training.seed);
   } else {
     HERD_TRY(const std::unique_ptr<llama4::Loaded> loaded,
-             llama4::load(recipe_.directory / recipe_.training.start));
+             llama4::load_to_learn(recipe_.directory / recipe_.training.start));
     copy_weights(loaded->model(), learner_->parameters());
   }
   return {};
@@ -112,7 +112,7 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
 Result<void> Trainer::make_learner(const llama4::Config& config, ThreadPool& pool) {
   const LearnerOptions options{.balance = recipe_.balance, .recompute = recipe_.training.recompute};
   if (recipe_.adapter) {
-    HERD_TRY(auto base, llama4::load(recipe_.directory / recipe_.training.start));
+    HERD_TRY(auto base, llama4::load_to_learn(recipe_.directory / recipe_.training.start));
     HERD_TRY_VOID(llama4::shape_adapters(base->model(), *recipe_.adapter));
     learner_ = std::make_unique<Learner>(std::move(base), pool, options);
   } else {

@@ -1,0 +1,234 @@
+"""How fast is herd beside the engines that read the same GGUF file? In turns, so that all see the same machine.
+
+  bench/peers/peers.py MODEL.gguf [--herd build/herd] [--llama DIR] [--ik DIR] [--node DIR] [--store MODEL.herd]
+      [--prompt 512 ...] [--answer 64] [--batch 8 ...] [--turns 5] [--threads 2] [--start]
+      [--json FILE] [--markdown FILE]
+
+--llama and --ik are folders with llama-bench and llama-batched-bench, as llama.cpp and ik_llama.cpp build them; --node
+is a folder whose node_modules has node-llama-cpp, which carries the official build. --store is the same model as a
+packed store: herd once more, mapped instead of packed. Each turn runs every engine once for every test, and the order
+turns around from turn to turn; the median of the turns counts, and for each engine the most memory that a process of
+it held (ru_maxrss). --start times a process that opens the model, writes one token and ends; the first turn reads the
+disk. Every engine gets a warm-up of its own where it has one.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Failed(Exception):
+    """An engine that did not do its test, with the end of what it said."""
+
+
+def run(command):
+    """Output, seconds and the peak memory in bytes of one process."""
+    begin = time.monotonic()
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - begin
+        out.seek(0)
+        said.seek(0)
+        if process.returncode != 0:
+            raise Failed(f"{pathlib.Path(command[0]).name} ended with {process.returncode}: {said.read()[-300:]}")
+        return out.read() + "\n" + said.read(), seconds, usage.ru_maxrss * 1024
+
+
+class Herd:
+    """`herd bench`; a repetition that is not counted comes first."""
+
+    def __init__(self, program, model, threads):
+        self.program, self.model, self.threads = program, model, threads
+
+    def bench(self, *options):
+        text, _, memory = run([self.program, "bench", self.model, "--json", "-r", 1, "-t", self.threads, *options])
+        rows = json.JSONDecoder().raw_decode(text[text.index("["):])[0]
+        return rows[0]["tps"], memory
+
+    def prompt(self, tokens):
+        return self.bench("-p", tokens, "-n", 0)
+
+    def answer(self, tokens, batch):
+        return self.bench("-p", 0, "-n", tokens, "-b", batch)
+
+    def start(self):
+        _, seconds, memory = run([self.program, "generate", self.model, "x", "--raw", "--max-tokens", 1, "--ctx", 512,
+                                  "--threads", self.threads])
+        return seconds, memory
+
+
+class Llama:
+    """llama-bench and llama-batched-bench, of llama.cpp or of ik_llama.cpp, whose options differ a little."""
+
+    def __init__(self, folder, model, threads, is_ik, more):
+        self.folder, self.model, self.threads, self.is_ik, self.more = folder, model, threads, is_ik, more
+
+    def bench(self, prompt, answer, warm=True):
+        cold = [] if warm else (["-w", 0] if self.is_ik else ["--no-warmup"])
+        text, seconds, memory = run([self.folder / "llama-bench", "-m", self.model, "-p", prompt, "-n", answer, "-r", 1,
+                                     "-t", self.threads, "-o", "json", *cold, *self.more])
+        rows = json.JSONDecoder().raw_decode(text[text.index("["):])[0]
+        return rows[0]["avg_ts"], seconds, memory
+
+    def prompt(self, tokens):
+        speed, _, memory = self.bench(tokens, 0)
+        return speed, memory
+
+    def answer(self, tokens, batch):
+        if batch == 1:
+            speed, _, memory = self.bench(0, tokens)
+            return speed, memory
+        shared = 8
+        context = batch * (tokens + shared) + 64
+        text, _, memory = run([self.folder / "llama-batched-bench", "-m", self.model, "-t", self.threads, "-c", context,
+                               "-npp", shared, "-ntg", tokens, "-npl", batch, *self.more])
+        # |    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |
+        found = re.search(rf"^\|\s*{shared} \|\s*{tokens} \|\s*{batch} \|(.*)\|\s*$", text, re.MULTILINE)
+        if found is None:
+            raise Failed(f"llama-batched-bench: no row of {batch} sequences")
+        return float(found[1].split("|")[4]), memory
+
+    def start(self):
+        _, seconds, memory = self.bench(0, 1, warm=False)
+        return seconds, memory
+
+
+class Node:
+    """The official build out of npm; one sequence only."""
+
+    def __init__(self, folder, model, threads):
+        self.folder, self.model, self.threads = folder, model, threads
+
+    def both(self, prompt, answer):
+        text, _, memory = run(["node", HERE / "node_llama_cpp.mjs", self.folder, self.model, prompt, answer,
+                               self.threads])
+        return json.loads(text.splitlines()[0]), memory
+
+    def prompt(self, tokens):
+        found, memory = self.both(tokens, 0)
+        return found["prompt"], memory
+
+    def answer(self, tokens, batch):
+        if batch != 1:
+            return None
+        found, memory = self.both(0, tokens)
+        return found["answer"], memory
+
+    def start(self):
+        return None
+
+
+def tests_of(options):
+    """(name, unit, what an engine does for it)"""
+    tests = [(f"prompt of {n}", "tokens/s", lambda engine, n=n: engine.prompt(n)) for n in options.prompt]
+    if options.answer > 0:
+        tests += [(f"answers of {options.answer}" + ("" if b == 1 else f", {b} at once"), "tokens/s",
+                   lambda engine, b=b: engine.answer(options.answer, b)) for b in options.batch]
+    if options.start:
+        tests.append(("start", "s", lambda engine: engine.start()))
+    return tests
+
+
+def measure(engines, tests, turns):
+    """{test: {engine: [values]}}, {engine: peak bytes}"""
+    values = {name: {engine: [] for engine in engines} for name, _, _ in tests}
+    memory, broken = dict.fromkeys(engines, 0), set()
+    for turn in range(turns):
+        for name, unit, work in tests:
+            order = list(engines) if turn % 2 == 0 else list(engines)[::-1]
+            for engine in order:
+                if (engine, name) in broken:
+                    continue
+                try:
+                    found = work(engines[engine])
+                except Failed as error:
+                    print(f"{engine}, {name}: {error}", file=sys.stderr)
+                    broken.add((engine, name))
+                    continue
+                if found is None:
+                    broken.add((engine, name))
+                    continue
+                values[name][engine].append(found[0])
+                memory[engine] = max(memory[engine], found[1])
+                print(f"turn {turn + 1}  {name:<26} {engine:<12} {found[0]:9.2f} {unit}", file=sys.stderr, flush=True)
+    return values, memory
+
+
+def medians_of(values):
+    return {name: {engine: statistics.median(found) for engine, found in row.items() if found}
+            for name, row in values.items()}
+
+
+def table(tests, medians, memory):
+    """Markdown; the last column is herd beside the best of the others (more is better, for start as well)."""
+    engines = list(memory)
+    peers = [engine for engine in engines if not engine.startswith("herd")]
+    lines = ["| | " + " | ".join(engines) + " | herd : best peer |", "|---" * (len(engines) + 2) + "|"]
+    for name, unit, _ in tests:
+        row = medians[name]
+        cells = [f"{row[engine]:.1f}" if engine in row else "-" for engine in engines]
+        rivals = [row[engine] for engine in peers if engine in row]
+        share = "-"
+        if rivals and "herd" in row:
+            share = f"{min(rivals) / row['herd']:.2f}" if unit == "s" else f"{row['herd'] / max(rivals):.2f}"
+        lines.append(f"| {name}, {unit} | " + " | ".join(cells) + f" | {share} |")
+    held = [f"{memory[engine] / 2**30:.2f}" if memory[engine] else "-" for engine in engines]
+    rivals = [memory[engine] for engine in peers if memory[engine]]
+    share = f"{min(rivals) / memory['herd']:.2f}" if rivals and memory.get("herd") else "-"
+    return "\n".join([*lines, "| peak memory, GiB | " + " | ".join(held) + f" | {share} |"]) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("--herd", type=pathlib.Path, default=HERE.parents[1] / "build/herd")
+    parser.add_argument("--llama", type=pathlib.Path)
+    parser.add_argument("--ik", type=pathlib.Path)
+    parser.add_argument("--llama-option", action="append", default=[], help="one more word for llama.cpp's programs")
+    parser.add_argument("--ik-option", action="append", default=[], help="one more word for ik_llama.cpp's programs")
+    parser.add_argument("--node", type=pathlib.Path)
+    parser.add_argument("--store", type=pathlib.Path)
+    parser.add_argument("--prompt", type=int, action="append", default=[])
+    parser.add_argument("--answer", type=int, default=64)
+    parser.add_argument("--batch", type=int, action="append", default=[])
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--start", action="store_true")
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--markdown", type=pathlib.Path)
+    options = parser.parse_args()
+    engines = {"herd": Herd(options.herd, options.model, options.threads)}
+    if options.store:
+        engines["herd, store"] = Herd(options.herd, options.store, options.threads)
+    if options.llama:
+        engines["llama.cpp"] = Llama(options.llama, options.model, options.threads, False, options.llama_option)
+    if options.ik:
+        engines["ik_llama.cpp"] = Llama(options.ik, options.model, options.threads, True, options.ik_option)
+    if options.node:
+        engines["llama.cpp (npm)"] = Node(options.node, options.model, options.threads)
+    tests = tests_of(options)
+    values, memory = measure(engines, tests, options.turns)
+    medians = medians_of(values)
+    if options.json:
+        options.json.write_text(json.dumps({"model": options.model.name, "turns": options.turns,
+                                            "threads": options.threads, "values": values, "medians": medians,
+                                            "peak_memory_bytes": memory}, indent=1) + "\n")
+    text = table(tests, medians, memory)
+    if options.markdown:
+        options.markdown.write_text(text)
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
