@@ -246,8 +246,7 @@ void unpack_rows(const Matrix& packed, std::int64_t begin, std::int64_t end, std
     const int o = static_cast<int>(output % packed_outs);
     for (std::int64_t b = 0; b < blocks; ++b, ++block) {
       QuantizedRow row{};
-      get_codes(block->codes, o, row);
-      exchange_scales<Get>(block->scales, o, row);
+      exchange<Get>(*block, o, row);
       const std::int64_t inputs =
           std::min<std::int64_t>(packed.in - b * packed_inputs, packed_inputs);
       write_quantized_row(Block::dtype, row, inputs / block_numbers, to + b * bytes_here);

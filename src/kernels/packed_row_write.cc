@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "kernels/packed_grid_row.h"
 #include "kernels/packed_row.h"
 
 namespace herd {
@@ -146,6 +147,7 @@ void write_quantized_row(DType dtype, const QuantizedRow& row, std::int64_t bloc
       write_32(dtype, row, g, to + static_cast<std::size_t>(g) * format.bytes);
     return;
   }
+  if (has_grid_type(dtype)) return write_grid_row(dtype, row, to);
   switch (dtype) {
     case DType::q2_k:
       return write_q2_k(row, to);

@@ -147,13 +147,17 @@ TEST(PackedQ8K, GivesBackTheSumsOfItsCodes) {
 // down the new sums.
 TEST(PackedLayout, IsThatOfItsVersion) {
   constexpr std::array sums{
-      std::pair{DType::q8_0, 0xb79c8069u},   std::pair{DType::q4_0, 0x616b4e23u},
-      std::pair{DType::q4_1, 0x6f47cdf8u},   std::pair{DType::q5_0, 0x4ab5abc1u},
-      std::pair{DType::q5_1, 0x6c8aca07u},   std::pair{DType::q2_k, 0x309b7304u},
-      std::pair{DType::q3_k, 0xca6cf4fau},   std::pair{DType::q4_k, 0x7bbd2b11u},
-      std::pair{DType::q5_k, 0x0411e1c5u},   std::pair{DType::q6_k, 0x26772bbeu},
-      std::pair{DType::q8_k, 0x44bb73d1u},   std::pair{DType::iq4_nl, 0x078f76b4u},
-      std::pair{DType::iq4_xs, 0x54fe46bcu}, std::pair{DType::mxfp4, 0x34731c7cu},
+      std::pair{DType::q8_0, 0xb79c8069u},    std::pair{DType::q4_0, 0x616b4e23u},
+      std::pair{DType::q4_1, 0x6f47cdf8u},    std::pair{DType::q5_0, 0x4ab5abc1u},
+      std::pair{DType::q5_1, 0x6c8aca07u},    std::pair{DType::q2_k, 0x309b7304u},
+      std::pair{DType::q3_k, 0xca6cf4fau},    std::pair{DType::q4_k, 0x7bbd2b11u},
+      std::pair{DType::q5_k, 0x0411e1c5u},    std::pair{DType::q6_k, 0x26772bbeu},
+      std::pair{DType::q8_k, 0x44bb73d1u},    std::pair{DType::iq4_nl, 0x078f76b4u},
+      std::pair{DType::iq4_xs, 0x54fe46bcu},  std::pair{DType::mxfp4, 0x34731c7cu},
+      std::pair{DType::iq1_s, 0xd76b987bu},   std::pair{DType::iq1_m, 0x9fd9aa41u},
+      std::pair{DType::iq2_xxs, 0x1c63bfe9u}, std::pair{DType::iq2_xs, 0xe91e4e3du},
+      std::pair{DType::iq2_s, 0x0eba127fu},   std::pair{DType::iq3_xxs, 0xfabb550eu},
+      std::pair{DType::iq3_s, 0x64dd5642u},
   };
   EXPECT_EQ(packed_layout_version, 1u);
   ASSERT_EQ(sums.size(), packable().size());

@@ -36,6 +36,13 @@ constexpr std::uint64_t packed_block_bytes(DType type) {
     case DType::q4_k:
     case DType::q5_k:
     case DType::q6_k:
+    case DType::iq1_s:
+    case DType::iq1_m:
+    case DType::iq2_xxs:
+    case DType::iq2_xs:
+    case DType::iq2_s:
+    case DType::iq3_xxs:
+    case DType::iq3_s:
     case DType::iq4_nl:
     case DType::iq4_xs:
     case DType::mxfp4:

@@ -6,6 +6,17 @@
 //   float scales:    y = fma(P_g d_x,g, scale_g, y), group by group; P_g an integer, d_x,g of the group's inputs
 //                    and, with minima, y = fma(A_g d_x,g, min_g, y) after all of those
 
+// What the sums of a format depend on. Weights that are decoded beforehand are the same to all formats of one form, so
+// those share their code.
+template <bool integers, int count, bool with_minima>
+struct Form {
+  static constexpr bool integer_scales = integers;
+  static constexpr int groups = count;
+  static constexpr bool minima = with_minima;  // codes have no sign then
+};
+template <class Block>
+using FormOf = Form<has_integer_scales<Block>, groups_of<Block>, has_minima<Block>>;
+
 template <class T, int R, int C>
 using Grid = T[static_cast<std::size_t>(R)][static_cast<std::size_t>(C)];
 
@@ -54,12 +65,12 @@ inline constexpr int groups_at_once = Source::shifts ? groups / 4 : 1;
 
 // Sums of integers become part of y. One sum after the other, from memory: with all of them in registers the compiler
 // moves more than it computes.
-template <class Block, int C, class Source>
+template <class F, int C, class Source>
 HWY_INLINE void add_integers(const Source& w, const QuantizedInputs* HWY_RESTRICT x,
                              const std::int32_t* HWY_RESTRICT total, float* HWY_RESTRICT y) {
-  constexpr int pairs = groups_of<Block> / 2;
+  constexpr int pairs = F::groups / 2;
   const auto d = w.d();
-  if constexpr (has_minima<Block>) {
+  if constexpr (F::minima) {
     const auto dmin = w.dmin();
     typename S::I min[static_cast<std::size_t>(pairs)];
     HERD_UNROLL for (int p = 0; p < pairs; ++p) min[p] = w.minima(p);
@@ -82,12 +93,12 @@ HWY_INLINE void add_integers(const Source& w, const QuantizedInputs* HWY_RESTRIC
   }
 }
 
-template <class Block, bool fits, int R, int C, class Source>
+template <class F, bool fits, int R, int C, class Source>
 HWY_INLINE void integer_tile(const Source (&w)[static_cast<std::size_t>(R)],
                              const QuantizedInputs* HWY_RESTRICT x,
                              float* const (&y)[static_cast<std::size_t>(R)],
                              std::int32_t* HWY_RESTRICT sums) {
-  constexpr int groups = groups_of<Block>;
+  constexpr int groups = F::groups;
   constexpr int at_once = groups_at_once<Source, groups>;
   Grid<typename S::I, R, C> total;
   HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int c = 0; c < C; ++c) total[r][c] =
@@ -96,7 +107,7 @@ HWY_INLINE void integer_tile(const Source (&w)[static_cast<std::size_t>(R)],
     HERD_UNROLL for (int i = 0; i < at_once; ++i) {
       const int g = first + i;
       Grid<typename S::I, R, C> sum;
-      group_sums<groups, has_signs<Block>, R, C>(w, x, g, sum);
+      group_sums<groups, !F::minima, R, C>(w, x, g, sum);
       HERD_UNROLL for (int r = 0; r < R; ++r) {
         const auto scale = w[r].integer_scale(g);
         HERD_UNROLL for (int c = 0; c < C; ++c) total[r][c] =
@@ -106,14 +117,14 @@ HWY_INLINE void integer_tile(const Source (&w)[static_cast<std::size_t>(R)],
   }
   HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int c = 0; c < C; ++c)
       S::store(total[r][c], sums + (r * C + c) * 16);
-  HERD_UNROLL for (int r = 0; r < R; ++r) add_integers<Block, C>(w[r], x, sums + r * C * 16, y[r]);
+  HERD_UNROLL for (int r = 0; r < R; ++r) add_integers<F, C>(w[r], x, sums + r * C * 16, y[r]);
 }
 
-template <class Block, int R, int C, class Source>
+template <class F, int R, int C, class Source>
 HWY_INLINE void float_tile(const Source (&w)[static_cast<std::size_t>(R)],
                            const QuantizedInputs* HWY_RESTRICT x,
                            float* const (&y)[static_cast<std::size_t>(R)]) {
-  constexpr int groups = groups_of<Block>;
+  constexpr int groups = F::groups;
   constexpr int at_once = groups_at_once<Source, groups>;
   Grid<typename S::F, R, C> t;
   HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int c = 0; c < C; ++c) t[r][c] =
@@ -122,7 +133,7 @@ HWY_INLINE void float_tile(const Source (&w)[static_cast<std::size_t>(R)],
     HERD_UNROLL for (int i = 0; i < at_once; ++i) {
       const int g = first + i;
       Grid<typename S::I, R, C> sum;
-      group_sums<groups, has_signs<Block>, R, C>(w, x, g, sum);
+      group_sums<groups, !F::minima, R, C>(w, x, g, sum);
       HERD_UNROLL for (int r = 0; r < R; ++r) {
         const auto scale = w[r].float_scale(g);
         HERD_UNROLL for (int c = 0; c < C; ++c) t[r][c] = S::plus_product(
@@ -131,7 +142,7 @@ HWY_INLINE void float_tile(const Source (&w)[static_cast<std::size_t>(R)],
     }
   }
   HERD_UNROLL for (int r = 0; r < R; ++r) {
-    if constexpr (has_minima<Block>) HERD_UNROLL for (int g = 0; g < groups; ++g) {
+    if constexpr (F::minima) HERD_UNROLL for (int g = 0; g < groups; ++g) {
         const auto min = w[r].float_min(g);
         HERD_UNROLL for (int c = 0; c < C; ++c) t[r][c] =
             S::plus_product(t[r][c],
@@ -143,32 +154,37 @@ HWY_INLINE void float_tile(const Source (&w)[static_cast<std::size_t>(R)],
   }
 }
 
-// `sums`: room for R x C x 16 integers.
-template <class Block, int R, int C, class Source>
+// `sums`: room for R x C x 16 integers. `fits`: the largest sum of a group fits 16 bits.
+template <class F, int R, int C, class Source>
 HWY_NOINLINE void tile(const Source (&w)[static_cast<std::size_t>(R)], const QuantizedInputs* x,
-                       float* const (&y)[static_cast<std::size_t>(R)], std::int32_t* sums) {
-  if constexpr (has_integer_scales<Block>) {
-    bool fits = true;
-    for (int c = 0; c < C; ++c) fits &= fits_16_bits<Block>(x[c]);
-    if (fits)
-      integer_tile<Block, true, R, C>(w, x, y, sums);
-    else
-      integer_tile<Block, false, R, C>(w, x, y, sums);
-  } else {
-    float_tile<Block, R, C>(w, x, y);
-  }
+                       float* const (&y)[static_cast<std::size_t>(R)], std::int32_t* sums,
+                       bool fits) {
+  if constexpr (!F::integer_scales)
+    float_tile<F, R, C>(w, x, y);
+  else if (fits)
+    integer_tile<F, true, R, C>(w, x, y, sums);
+  else
+    integer_tile<F, false, R, C>(w, x, y, sums);
+}
+
+template <class Block>
+bool fit_16_bits(const QuantizedInputs* x, std::int64_t rows) {
+  bool fits = true;
+  if constexpr (has_integer_scales<Block>)
+    for (std::int64_t c = 0; c < rows; ++c) fits &= fits_16_bits<Block>(x[c]);
+  return fits;
 }
 
 // The rows of x of one tile when weights are decoded beforehand: as many as registers hold.
 inline constexpr int columns_max = S::columns;
 
-template <class Block, int R, int C>
+template <class F, int R, int C>
 void tiles_of_rows(const Decoded (&w)[static_cast<std::size_t>(R)], const QuantizedInputs* x,
                    float* const (&y)[static_cast<std::size_t>(R)], std::int32_t* sums,
-                   std::int64_t rows) {
+                   std::int64_t rows, bool fits) {
   if constexpr (C > 0) {
-    if (rows == C) return tile<Block, R, C>(w, x, y, sums);
-    tiles_of_rows<Block, R, C - 1>(w, x, y, sums, rows);
+    if (rows == C) return tile<F, R, C>(w, x, y, sums, fits);
+    tiles_of_rows<F, R, C - 1>(w, x, y, sums, rows, fits);
   }
 }
 
@@ -198,7 +214,8 @@ void multiply_block(const Block* block, const Block* next, std::int64_t row_of_b
     const std::int64_t begin = rows * i / tiles, end = rows * (i + 1) / tiles;
     float* to[static_cast<std::size_t>(R)];
     for (int r = 0; r < R; ++r) to[r] = y + (r * rows + begin) * packed_outs;
-    tiles_of_rows<Block, R, columns_max>(w, x + begin, to, place.sums, end - begin);
+    tiles_of_rows<FormOf<Block>, R, columns_max>(w, x + begin, to, place.sums, end - begin,
+                                                 fit_16_bits<Block>(x + begin, end - begin));
   }
 }
 
@@ -241,7 +258,8 @@ void multiply_few_rows_of(const QuantizedItem& item, Workplace& place) {
     for (std::int64_t b = 0; b < blocks; ++b, ++block) {
       const InPlace<Block> w[1] = {{block}};
       ask_for(block + 2, 0, lines_of<Block>);
-      tile<Block, 1, C>(w, item.x + b * item.x_step, sums, place.sums);
+      const QuantizedInputs* x = item.x + b * item.x_step;
+      tile<FormOf<Block>, 1, C>(w, x, sums, place.sums, fit_16_bits<Block>(x, C));
     }
     for (std::int64_t i = 0; i < item.rows * packed_outs; ++i) to[i] = y[i];
     to += item.rows * packed_outs;
