@@ -33,12 +33,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const checkpoint::GgufTensor& tensor : tensors) {
     HERD_CHECK(tensor.begin >= at && tensor.end >= tensor.begin && tensor.end <= size);
     HERD_CHECK((tensor.begin - header->data_begin) % header->alignment == 0);
-    const auto size = static_cast<std::int64_t>(tensor.end - tensor.begin);
+    const auto bytes = static_cast<std::int64_t>(tensor.end - tensor.begin);
     if (tensor.packed)
       HERD_CHECK(header->packed && tensor.begin % packed_page == 0 &&
-                 size % static_cast<std::int64_t>(packed_page) == 0);
+                 bytes % static_cast<std::int64_t>(packed_page) == 0);
     else
-      HERD_CHECK(bytes_of(tensor.dtype, tensor.shape.elements()) == size);
+      HERD_CHECK(bytes_of(tensor.dtype, tensor.shape.elements()) == bytes);
     at = tensor.end;
   }
   return 0;
