@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "engine/model_files.h"
 #include "llama4/gguf_export.h"
+#include "llama4/importance.h"
 #include "train/export.h"
 
 namespace herd::cli {
@@ -15,9 +16,12 @@ namespace {
 
 constexpr std::string_view targets[] = {"auto", "gguf", "hf"};
 
+// The rows of the table, and what only directories have.
+constexpr std::string_view fp8 = "fp8";
 constexpr auto type_names = [] {
-  std::array<std::string_view, llama4::mix_table.size()> out;
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = llama4::mix_table[i].name;
+  std::array<std::string_view, llama4::mix_table.size() + 1> out;
+  for (std::size_t i = 0; i < llama4::mix_table.size(); ++i) out[i] = llama4::mix_table[i].name;
+  out.back() = fp8;
   return out;
 }();
 
@@ -26,6 +30,7 @@ struct ConvertOptions {
   std::string to = "auto";
   std::string type = "bf16";
   bool pure = false;
+  std::optional<std::string> imatrix = {};
   std::string mmproj;
   std::string vision_out;
   std::int64_t shard_mib = 0;
@@ -41,6 +46,8 @@ struct ConvertOptions {
         option("type", &O::type, "number formats, by role of the tensor (docs/gguf.md)",
                Choices{type_names}),
         option("pure", &O::pure, "one format for all matrices, the one that --type gives experts"),
+        option("imatrix", &O::imatrix,
+               "what herd imatrix (or llama.cpp's tool) wrote: which inputs count for how much"),
         option("mmproj", &O::mmproj, "the source's vision encoder, as for other commands"),
         option("vision_out", &O::vision_out,
                "where the vision encoder goes (GGUF keeps it apart); left out when not given"),
@@ -57,6 +64,8 @@ std::string name_of(const fs::path& model) {
 
 Result<void> to_gguf(const fs::path& source, llama4::Loaded& loaded,
                      const ConvertOptions& options) {
+  if (options.type == fp8)
+    return fail(Code::usage, "--type fp8 is not written to GGUF files, only to directories");
   const bool has_words =
       fs::is_regular_file(source)
           ? loaded.store().gguf().front().find("tokenizer.ggml.tokens") != nullptr
@@ -75,6 +84,15 @@ Result<void> to_gguf(const fs::path& source, llama4::Loaded& loaded,
   }
   if (loaded.config().vision && options.vision_out.empty())
     log(LogLevel::warn, "the vision encoder is left out; --vision-out FILE writes it");
+  std::optional<llama4::ImportanceWeights> weights;
+  if (options.imatrix) {
+    HERD_TRY(const llama4::Importance importance, llama4::read_importance(*options.imatrix));
+    HERD_TRY(weights, llama4::ImportanceWeights::create(importance, loaded.model()));
+    for (const std::string& note : weights->notes()) log(LogLevel::warn, "{}", note);
+    out.importance = [&](std::string_view name, std::int64_t matrix) {
+      return weights->find(name, matrix);
+    };
+  }
   Progress progress("writing", llama4::gguf_bytes(loaded.model(), out));
   out.progress = [&](std::uint64_t bytes) { progress.add(bytes); };
   ThreadPool pool(static_cast<int>(options.threads));
@@ -89,17 +107,21 @@ Result<void> to_gguf(const fs::path& source, llama4::Loaded& loaded,
 
 Result<void> to_hugging_face(const fs::path& source, llama4::Loaded& loaded,
                              const ConvertOptions& options) {
-  if (options.type != "bf16" && options.type != "f32")
-    return fail(Code::usage, "--type {} is not written to directories; bf16 and f32 are",
+  if (options.imatrix)
+    return fail(Code::usage, "--imatrix is for GGUF files; directories are not rounded by it");
+  if (options.type != "bf16" && options.type != "f32" && options.type != fp8)
+    return fail(Code::usage, "--type {} is not written to directories; bf16, f32 and fp8 are",
                 options.type);
+  const DType type = options.type == "f32" ? DType::f32
+                     : options.type == fp8 ? DType::f8_e4m3
+                                           : DType::bf16;
   const fs::path out = options.destination;
   std::error_code error;
   fs::create_directories(out, error);
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
   if (fs::exists(out / "config.json"))
     return fail(Code::cannot_create, "{}: has a model already", out.string());
-  return train::export_model(loaded.model(), options.type == "f32" ? DType::f32 : DType::bf16,
-                             source, out);
+  return train::export_model(loaded.model(), type, source, out);
 }
 
 Result<int> run(Arguments arguments, std::string_view command, std::string_view sentence,
