@@ -44,7 +44,7 @@ def rows(options, folder, base, imatrix):
     ours, theirs = folder / "herd.gguf", folder / "llama.gguf"
     for name in options.types.split(","):
         extra = ["--imatrix", imatrix] if imatrix else []
-        run(options.llama / "llama-quantize", "--pure", *extra, base, theirs, PEERS[name], 2)
+        run(options.llama / "llama-quantize", "--pure", *extra, base, theirs, PEERS[name], 1)
         run(options.herd, "quantize", base, ours, "--pure", "--type", name, *extra)
         yield name, divergence(options, theirs), divergence(options, ours)
 
@@ -74,6 +74,28 @@ def means(path):
                                    / data[name[: -len("in_sum2")] + "counts"].reshape(-1, 1).clip(1))
         for name, sums in data.items() if name.endswith(".in_sum2")
     }
+
+
+def with_embedding(path, out, base):
+    """The importance matrix with ones for the embedding table, whose rows are taken and not multiplied: llama-quantize
+    refuses to give a tensor that it knows nothing of the lowest types, and ones are what herd takes."""
+    import gguf  # pylint: disable=import-outside-toplevel
+    import numpy  # pylint: disable=import-outside-toplevel
+
+    width = next(t for t in gguf.GGUFReader(base).tensors if t.name == "token_embd.weight").shape[0]
+    writer = gguf.GGUFWriter(out, "imatrix")
+    writer.add_type("imatrix")
+    writer.add_array("imatrix.datasets", ["text"])
+    writer.add_uint32("imatrix.chunk_count", 1)
+    writer.add_uint32("imatrix.chunk_size", 128)
+    for tensor in gguf.GGUFReader(path).tensors:
+        writer.add_tensor(tensor.name, tensor.data)
+    writer.add_tensor("token_embd.weight.in_sum2", numpy.ones((1, int(width)), "float32"))
+    writer.add_tensor("token_embd.weight.counts", numpy.ones((1, 1), "float32"))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def check(options, folder, base, imatrix):
@@ -113,8 +135,10 @@ def main():
         print(run(options.herd, "imatrix", options.model, options.learn, "--out", imatrix, "--window", 128))
         if options.check:
             check(options, folder, base, imatrix)
+        both = folder / "both.imatrix.gguf"
+        with_embedding(imatrix, both, base)
         worse = []
-        for title, file in {"without": None, "with": imatrix}.items():
+        for title, file in {"without": None, "with": both}.items():
             if options.only in (None, title):
                 print(f"\n{title.capitalize()} importances:\n", flush=True)
                 worse += table(options, folder, base, file)
