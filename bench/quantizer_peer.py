@@ -3,9 +3,10 @@ predictions are from the original's (mean KL divergence over a text, as `herd co
 
   bench/quantizer_peer.py MODEL TEXT --learn TEXT --llama BIN [--herd build/herd] [--types q4_k,...] [--check]
 
-MODEL: a directory that herd reads, rows whole blocks of 256, attention chunks of 128 tokens at least. BIN: llama.cpp's build/bin. Every matrix gets the format
-(--pure on both sides). Two tables: without importances, and with those that `herd imatrix` gathers from --learn; both
-quantizers read the same file. --check compares herd's file with the one that llama-imatrix makes from the same text.
+MODEL: a directory that herd reads, rows whole blocks of 256, attention chunks of 128 tokens at least. BIN: llama.cpp's
+build/bin. Every matrix gets the format (--pure on both sides). Two tables: without importances, and with those that
+`herd imatrix` gathers from --learn; both quantizers read the same file. --check compares herd's file with the one that
+llama-imatrix makes from the same text.
 """
 
 import argparse

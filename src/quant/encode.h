@@ -1,6 +1,6 @@
 // Floats to blocks: the other direction of formats.h. The small formats round to nearest as ggml's reference does,
-// bit by bit, where no importances are given; else, and for the others, each group's scale is searched, because the scale
-// that fits the largest number is rarely the one with the smallest error.
+// bit by bit, where no importances are given; else, and for the others, each group's scale is searched, because the
+// scale that fits the largest number is rarely the one with the smallest error.
 #pragma once
 
 #include <cstdint>
