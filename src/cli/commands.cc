@@ -15,6 +15,7 @@ Result<int> export_weights(Arguments arguments);
 Result<int> finetune(Arguments arguments);
 Result<int> gen(Arguments arguments);
 Result<int> generate(Arguments arguments);
+Result<int> imatrix(Arguments arguments);
 Result<int> inspect(Arguments arguments);
 Result<int> keys(Arguments arguments);
 Result<int> logits(Arguments arguments);
@@ -42,6 +43,7 @@ std::span<const Command> commands() {
       Command{"inspect", "what a checkpoint is: shape, parameters, memory, tensors", inspect},
       Command{"convert", "a model between Hugging Face's directories and GGUF files", convert},
       Command{"quantize", "a model as a GGUF file of fewer bits", quantize},
+      Command{"imatrix", "how much each input of a model's matrices counts, for quantize", imatrix},
       Command{"perplexity", "how well a model predicts a text", perplexity},
       Command{"compare", "how far a model's predictions are from another's", compare},
       Command{"synth", "a checkpoint of true shape and random weights", synth},

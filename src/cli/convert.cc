@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "engine/model_files.h"
 #include "llama4/gguf_export.h"
+#include "llama4/importance.h"
 #include "server/fingerprint.h"
 #include "train/export.h"
 
@@ -18,11 +19,12 @@ namespace {
 constexpr std::string_view targets[] = {"auto", "gguf", "herd", "hf"};
 constexpr std::string_view extension = ".herd";
 
-// Besides the mixes: every matrix in the format that it has, and that where blocks are only moved, else bf16.
-constexpr std::string_view keep = "keep", automatic = "auto";
+// Besides the mixes: every matrix in the format that it has, and that where blocks are only moved, else bf16. Directories
+// alone have fp8.
+constexpr std::string_view keep = "keep", automatic = "auto", fp8 = "fp8";
 constexpr auto type_names = [] {
-  std::array<std::string_view, llama4::mix_table.size() + 2> out{automatic, keep};
-  for (std::size_t i = 0; i < llama4::mix_table.size(); ++i) out[i + 2] = llama4::mix_table[i].name;
+  std::array<std::string_view, llama4::mix_table.size() + 3> out{automatic, keep, fp8};
+  for (std::size_t i = 0; i < llama4::mix_table.size(); ++i) out[i + 3] = llama4::mix_table[i].name;
   return out;
 }();
 
@@ -31,6 +33,7 @@ struct ConvertOptions {
   std::string to = "auto";
   std::string type = "auto";
   bool pure = false;
+  std::optional<std::string> imatrix = {};
   std::string mmproj;
   std::string vision_out;
   std::int64_t shard_mib = 0;
@@ -52,6 +55,8 @@ struct ConvertOptions {
                "auto: keep to and from packed stores, else bf16",
                Choices{type_names}),
         option("pure", &O::pure, "one format for all matrices, the one that --type gives experts"),
+        option("imatrix", &O::imatrix,
+               "what herd imatrix (or llama.cpp's tool) wrote: which inputs count for how much"),
         option("mmproj", &O::mmproj, "the source's vision encoder, as for other commands"),
         option("vision_out", &O::vision_out,
                "where the vision encoder goes (GGUF keeps it apart); left out when not given"),
@@ -84,6 +89,8 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
                 "a packed store is one file, with the vision encoder in it; {} is for "
                 "GGUF files",
                 options.shard_mib > 0 ? "--shard-mib" : "--vision-out");
+  if (options.type == fp8)
+    return fail(Code::usage, "--type fp8 is not written to GGUF files, only to directories");
   const bool has_words =
       fs::is_regular_file(source)
           ? loaded.store().gguf().front().find("tokenizer.ggml.tokens") != nullptr
@@ -109,6 +116,15 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
   }
   if (loaded.config().vision && options.vision_out.empty() && !packs)
     log(LogLevel::warn, "the vision encoder is left out; --vision-out FILE writes it");
+  std::optional<llama4::ImportanceWeights> weights;
+  if (options.imatrix) {
+    HERD_TRY(const llama4::Importance importance, llama4::read_importance(*options.imatrix));
+    HERD_TRY(weights, llama4::ImportanceWeights::create(importance, loaded.model()));
+    for (const std::string& note : weights->notes()) log(LogLevel::warn, "{}", note);
+    out.importance = [&](std::string_view name, std::int64_t matrix) {
+      return weights->find(name, matrix);
+    };
+  }
   Progress progress("writing", llama4::gguf_bytes(loaded.model(), out));
   out.progress = [&](std::uint64_t bytes) { progress.add(bytes); };
   ThreadPool pool(static_cast<int>(options.threads));
@@ -123,17 +139,21 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
 
 Result<void> to_hugging_face(const fs::path& source, llama4::Loaded& loaded,
                              const ConvertOptions& options) {
-  if (options.type != "bf16" && options.type != "f32")
-    return fail(Code::usage, "--type {} is not written to directories; bf16 and f32 are",
+  if (options.imatrix)
+    return fail(Code::usage, "--imatrix is for GGUF files; directories are not rounded by it");
+  if (options.type != "bf16" && options.type != "f32" && options.type != fp8)
+    return fail(Code::usage, "--type {} is not written to directories; bf16, f32 and fp8 are",
                 options.type);
+  const DType type = options.type == "f32" ? DType::f32
+                     : options.type == fp8 ? DType::f8_e4m3
+                                           : DType::bf16;
   const fs::path out = options.destination;
   std::error_code error;
   fs::create_directories(out, error);
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
   if (fs::exists(out / "config.json"))
     return fail(Code::cannot_create, "{}: has a model already", out.string());
-  return train::export_model(loaded.model(), options.type == "f32" ? DType::f32 : DType::bf16,
-                             source, out);
+  return train::export_model(loaded.model(), type, source, out);
 }
 
 Result<int> run(Arguments arguments, std::string_view command, std::string_view sentence,

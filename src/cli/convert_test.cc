@@ -104,6 +104,47 @@ TEST_F(Convert, APackedStoreIsReadyAtOnceSaysTheSameAndGoesBack) {
   EXPECT_THAT(shards.err, HasSubstr("--shard-mib is for GGUF files"));
 }
 
+TEST_F(Convert, ExpertsInFp8AreReadBackAndDivergeLittle) {
+  ASSERT_EQ(run_herd({"convert", cria, at("fp8"), "--type", "fp8"}).status, 0);
+  const json::value config = json::parse(read_file(directory / "fp8/config.json", 1 << 20).value());
+  EXPECT_EQ(config.at("quantization_config").at("quant_method"), "compressed-tensors");
+  const Ran ran = run_herd({"compare", cria, at("fp8"), at("text.txt"), "--json"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const double kl = document_of(ran).at("kld_mean").to_number<double>();
+  EXPECT_GT(kl, 0);
+  EXPECT_LT(kl, 0.01);
+  EXPECT_LT(fs::file_size(directory / "fp8/model.safetensors"), 13'500'000u);
+  // What was rounded once is not rounded again.
+  ASSERT_EQ(run_herd({"convert", at("fp8"), at("again"), "--type", "f32"}).status, 0);
+  const Ran same =
+      run_herd({"compare", at("fp8"), at("again"), at("text.txt"), "--precision", "f32", "--json"});
+  ASSERT_EQ(same.status, 0) << same.err;
+  EXPECT_LT(document_of(same).at("kld_mean").to_number<double>(), 1e-9);
+  EXPECT_EQ(run_herd({"convert", cria, at("x.gguf"), "--type", "fp8"}).status, 2);
+}
+
+TEST_F(Convert, ImportancesMakeFewBitsBetter) {
+  const Ran ran = run_herd({"imatrix", cria, at("text.txt"), "--out", at("i.gguf"), "--json"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const json::value found = document_of(ran);
+  EXPECT_GT(found.at("tokens").to_number<int>(), 20);
+  EXPECT_EQ(found.at("experts").as_array().size(), 4u);
+  EXPECT_GT(found.at("experts").as_array()[0].at("too_few").to_number<int>(), 0);
+
+  const auto kl = [&](const char* file, std::vector<std::string> more) {
+    std::vector<std::string> words = {"quantize", cria, at(file), "--type", "iq4_nl", "--pure"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Ran made = run_herd(words);
+    EXPECT_EQ(made.status, 0) << made.err;
+    EXPECT_EQ(!more.empty(), made.err.contains("get the mean of the layer's")) << made.err;
+    return document_of(run_herd({"compare", cria, at(file), at("text.txt"), "--json"}))
+        .at("kld_mean")
+        .to_number<double>();
+  };
+  EXPECT_LT(kl("with.gguf", {"--imatrix", at("i.gguf")}), kl("without.gguf", {}));
+  EXPECT_EQ(run_herd({"quantize", cria, at("y.gguf"), "--imatrix", at("text.txt")}).status, 65);
+}
+
 TEST_F(Convert, SaysWhatItCannot) {
   write_file(directory / "full.gguf", std::string_view("x")).value();
   const Ran there = run_herd({"convert", cria, at("full.gguf")});
@@ -112,7 +153,7 @@ TEST_F(Convert, SaysWhatItCannot) {
   EXPECT_EQ(read_file(directory / "full.gguf", 10).value(), "x");
   const Ran type = run_herd({"convert", cria, at("dir"), "--type", "q8_0"});
   EXPECT_EQ(type.status, 2);
-  EXPECT_THAT(type.err, HasSubstr("bf16 and f32"));
+  EXPECT_THAT(type.err, HasSubstr("bf16, f32 and fp8"));
   EXPECT_EQ(run_herd({"quantize", cria, at("x.gguf"), "--type", "q9"}).status, 2);
 }
 

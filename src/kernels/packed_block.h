@@ -111,7 +111,7 @@ struct RowScales {
   float d[16];
 };
 
-// Grids: an index's low eight bits. Each format has its other bits where its file has them, side by side for 16 outputs.
+// Grids: an index's low eight bits. Each format has its other bits where its file has them, side by side for all 16.
 template <std::size_t inputs>
 struct Indices {
   static constexpr int per_index = static_cast<int>(inputs);

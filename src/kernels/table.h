@@ -72,8 +72,8 @@ struct RopeArgs {
 };
 
 // Keys and values lie in blocks of a fixed number of positions, so that caches can be paged and sums are combined in
-// the same pieces whatever the batch: block b holds positions [b*64, b*64+64) of its span. Values lie as [G, 64, d]; keys
-// lie across, [G, d, 64], so that the scores of neighbouring keys fill a vector and nothing is ever turned round.
+// the same pieces whatever the batch: block b holds positions [b*64, b*64+64) of its span. Values lie as [G, 64, d];
+// keys lie across, [G, d, 64], so that the scores of neighbouring keys fill a vector and nothing is ever turned round.
 inline constexpr std::int64_t keys_per_block = 64;
 
 // One query row's view of its sequence: keys at indices [first, count) of a block table. A chunked layer sees its chunk

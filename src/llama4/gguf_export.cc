@@ -24,7 +24,7 @@ using checkpoint::PlannedTensor;
 // A tensor of the file and the numbers it is made of: matrices one after the other, or a vector.
 struct Part {
   PlannedTensor planned;
-  std::string canonical;
+  Role role = Role::small;
   std::vector<const Matrix*> matrices;
   std::span<const float> vector;
 };
@@ -52,7 +52,7 @@ class Parts final : public nn::ParameterVisitor {
     const std::string gguf = gguf_name_of(name);
     HERD_CHECK(!gguf.empty(), "no GGUF name for {}", name);
     text_or_vision(name).push_back(
-        {{gguf, DType::f32, vector.shape}, std::string(name), {}, vector.as<float>()});
+        {{gguf, DType::f32, vector.shape}, Role::small, {}, vector.as<float>()});
   }
   void experts(std::string_view name, nn::ExpertMatrices& experts) override {
     const std::string_view layer = name.substr(0, name.find(".feed_forward"));
@@ -83,7 +83,7 @@ class Parts final : public nn::ParameterVisitor {
     const DType type = mix_ == nullptr ? kept_type(gguf, matrices) : mixed_type(gguf, name, shape);
     const bool packed = packs_ && is_packed_in_stores(name, type);
     text_or_vision(name).push_back(
-        {{gguf, type, shape, packed}, std::string(name), std::move(matrices), {}});
+        {{gguf, type, shape, packed}, role_of(name), std::move(matrices), {}});
   }
 
   DType mixed_type(const std::string& gguf, std::string_view name, const Shape& shape) {
@@ -310,7 +310,7 @@ Result<void> write_parts(GgufWriter& file, std::span<const Part> parts, const Gg
     for (std::size_t e = 0; e < part.matrices.size(); ++e)
       HERD_TRY_VOID(write_matrix(
           file, *part.matrices[e], part.planned,
-          options.importance ? options.importance(part.canonical, static_cast<std::int64_t>(e))
+          options.importance ? options.importance(part.planned.name, static_cast<std::int64_t>(e))
                              : nullptr,
           options, pool));
   }
@@ -388,6 +388,16 @@ void rows_as_floats(const Matrix& matrix, std::int64_t begin, std::int64_t end, 
     for (std::int64_t i = 0; i < matrix.in; ++i) to[(o - begin) * matrix.in + i] *= matrix.scale[o];
 }
 
+std::vector<GgufMatrices> gguf_matrices(Model& model) {
+  std::vector<GgufMatrices> out;
+  Parts parts(model, GgufExport{.mix = find_mix("f32")});
+  for (Part& part : parts.text)
+    if (part.role != Role::small && !part.matrices.empty() &&
+        !(part.role == Role::head && model.config().text.ties_embeddings))
+      out.push_back({part.planned.name, std::move(part.matrices)});
+  return out;
+}
+
 Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
                                             const GgufExport& options, ThreadPool& pool) {
   const Config& config = model.config();
@@ -399,7 +409,7 @@ Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
       divisors.push_back(static_cast<float>(divisor));
     parts.text.insert(parts.text.begin(),
                       Part{{"rope_freqs.weight", DType::f32, {config.text.head_size / 2}},
-                           "rope_freqs",
+                           Role::small,
                            {},
                            divisors});
   }

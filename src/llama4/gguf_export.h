@@ -15,8 +15,18 @@
 
 namespace herd::llama4 {
 
-// How much each input of a matrix counts, from texts that went through the model. Null: nothing is known of it.
-using ImportanceOf = std::function<const float*(std::string_view canonical, std::int64_t expert)>;
+// How much each input of a matrix counts (llama4/importance.h), by the tensor's name in the file and, of experts, which.
+// Null: nothing is known of it.
+using ImportanceOf = std::function<const float*(std::string_view name, std::int64_t matrix)>;
+
+// The matrices of a tensor of the file: one, or one an expert.
+struct GgufMatrices {
+  std::string name;
+  std::vector<const Matrix*> matrices;
+};
+
+// What can be written with fewer bits: all of the text model's matrices but routers.
+std::vector<GgufMatrices> gguf_matrices(Model& model);
 
 struct GgufExport {
   const MixRow* mix = find_mix("bf16");  // null: every matrix in the format that it has

@@ -20,6 +20,9 @@ class Context {
   // Called with a place in the model ("hidden", "router", ...), the layer and the tensor there, while it is valid.
   using Watch = std::function<void(std::string_view place, std::int64_t layer, const Tensor&)>;
 
+  // Called before each product with its rows [T, in] and which of them go into which matrix.
+  using WatchProducts = std::function<void(const Tensor& x_TI, std::span<const MatmulGroup>)>;
+
   // `pool` and `table` must outlive the context.
   Context(const KernelTable& table, ThreadPool& pool) : kernels(table), lane{&pool} {}
 
@@ -27,6 +30,7 @@ class Context {
   Lane lane;
   Arena arena;
   Watch watch;
+  WatchProducts watch_products;
   Tape* tape = nullptr;      // records what ops do, where gradients are wanted (ops/tape.h)
   bool recomputes = false;   // training: inner values of blocks are not kept but computed again
   bool recomputing = false;  // that is going on now

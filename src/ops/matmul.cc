@@ -125,6 +125,7 @@ bool any_learned(const Tape& tape, std::span<const MatmulGroup> groups) {
 
 Tensor run(Context& ctx, const Tensor& x, std::int64_t out, std::span<const MatmulGroup> groups) {
   const std::int64_t rows = x.shape[0];
+  if (ctx.watch_products) ctx.watch_products(x, groups);
   Tensor y = ctx.empty({rows, out});
   ctx.kernels.matmul({.x = x.as<float>().data(),
                       .x_stride = x.shape[1],

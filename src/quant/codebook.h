@@ -10,8 +10,8 @@
 
 namespace herd::quant {
 
-// Vectors of `dims` places, each one of `levels` levels: 8 of 3, or 4 of 8. A vector has four parts, of two places or of
-// one, each told by a code.
+// Vectors of `dims` places, each one of `levels` levels: 8 of 3, or 4 of 8. A vector has four parts, of two places
+// or of one, each told by a code.
 template <std::size_t dims, std::size_t levels>
 class Codebook {
  public:

@@ -66,21 +66,6 @@ std::array<int, 32> from_minimum(const float* x, int top, Half& d_out, Half& m_o
   return q;
 }
 
-void encode(const float* x, const float*, Q4_0& b) { put_nibbles(around_zero(x, 8, b.d), b.q); }
-void encode(const float* x, const float*, Q4_1& b) {
-  put_nibbles(from_minimum(x, 15, b.d, b.m), b.q);
-}
-void encode(const float* x, const float*, Q5_0& b) {
-  const std::array<int, 32> q = around_zero(x, 16, b.d);
-  put_nibbles(q, b.q);
-  put_fifth_bits(q, b.high);
-}
-void encode(const float* x, const float*, Q5_1& b) {
-  const std::array<int, 32> q = from_minimum(x, 31, b.d, b.m);
-  put_nibbles(q, b.q);
-  put_fifth_bits(q, b.high);
-}
-
 void encode(const float* x, const float*, MXFP4& b) {
   const float top = std::fabs(largest(x, 32));
   // The largest value of E2M1 is 6 = 1.5 x 2^2.
@@ -100,18 +85,11 @@ void encode(const float* x, const float*, MXFP4& b) {
 
 // ---------------------------------------------------------------------------- searching for scales
 
-// Weights of the squared errors of a super-block: the given ones, the more the larger the number beside its fellows.
-std::array<float, 256> error_weights(const float* x, const float* importance, int n, int group) {
+// Weights of the squared errors of a block. Without importances all count alike: nothing is known of what they meet.
+std::array<float, 256> error_weights(const float* importance, std::size_t n) {
   std::array<float, 256> w{};
-  for (int g = 0; g < n; g += group) {
-    float squares = 0;
-    for (int i = g; i < g + group; ++i) squares += x[i] * x[i];
-    const float mean = squares / static_cast<float>(group);
-    for (int i = g; i < g + group; ++i)
-      w[static_cast<std::size_t>(i)] = importance != nullptr
-                                           ? importance[i] * std::sqrt(mean + x[i] * x[i])
-                                           : std::sqrt(mean) + std::fabs(x[i]);
-  }
+  w.fill(1);
+  if (importance != nullptr) std::copy_n(importance, n, w.begin());
   return w;
 }
 
@@ -229,7 +207,7 @@ void refit(const float* x, const std::array<float, 256>& w, int group, AffineBlo
 
 AffineBlock fit_affine_block(const float* x, const float* importance, int group, int top,
                              int scale_top) {
-  const std::array<float, 256> w = error_weights(x, importance, 256, group);
+  const std::array<float, 256> w = error_weights(importance, 256);
   std::array<Affine, 16> fits{};
   float scale_max = 0, minimum_max = 0;
   const auto groups = static_cast<std::size_t>(256 / group);
@@ -346,7 +324,7 @@ struct NonlinearLevels {
 template <class Levels>
 ScaledBlock fit_scaled_block(const float* x, const float* importance, int group, int scale_half,
                              float reach, const Levels& levels) {
-  const std::array<float, 256> w = error_weights(x, importance, 256, group);
+  const std::array<float, 256> w = error_weights(importance, 256);
   const auto groups = static_cast<std::size_t>(256 / group);
   const auto size = static_cast<std::size_t>(group);
   std::array<float, 16> scales{};
@@ -436,7 +414,7 @@ void encode(const float* x, const float* importance, IQ4_XS& b) {
 }
 
 void encode(const float* x, const float* importance, IQ4_NL& b) {
-  const std::array<float, 256> w = error_weights(x, importance, 32, 32);
+  const std::array<float, 256> w = error_weights(importance, 32);
   const NonlinearLevels levels;
   const float d = fit_scale(x, w.data(), 32, levels.extreme(), 0.02f,
                             [&](float y) { return levels.value(levels.number(y)); });
@@ -445,6 +423,54 @@ void encode(const float* x, const float* importance, IQ4_NL& b) {
   std::array<int, 32> q{};
   for (std::size_t i = 0; i < 32; ++i) q[i] = levels.number(x[i] * id);
   put_nibbles(q, b.q);
+}
+
+// ------------------------------------------------ one scale a block of 32, searched where importances are known
+
+std::array<int, 32> searched_scale(const float* x, const float* importance, int half, Half& d) {
+  const EvenLevels levels{half};
+  const std::array<float, 256> w = error_weights(importance, 32);
+  d = to_half(fit_scale(x, w.data(), 32, levels.extreme(), half > 8 ? 0.006f : 0.012f,
+                        [&](float y) { return levels.value(levels.number(y)); }));
+  const float id = inverse(to_float(d));
+  std::array<int, 32> q{};
+  for (std::size_t i = 0; i < 32; ++i) q[i] = levels.number(x[i] * id) + half;
+  return q;
+}
+
+std::array<int, 32> searched_minimum(const float* x, const float* importance, int top, Half& d,
+                                     Half& m) {
+  const std::array<float, 256> w = error_weights(importance, 32);
+  const Affine fit = fit_affine(x, w.data(), 32, top);
+  d = to_half(fit.scale);
+  m = to_half(-fit.minimum);
+  const float id = inverse(to_float(d)), minimum = to_float(m);
+  std::array<int, 32> q{};
+  for (std::size_t i = 0; i < 32; ++i) q[i] = std::clamp(rounded((x[i] - minimum) * id), 0, top);
+  return q;
+}
+
+void encode(const float* x, const float* importance, Q4_0& b) {
+  put_nibbles(
+      importance != nullptr ? searched_scale(x, importance, 8, b.d) : around_zero(x, 8, b.d), b.q);
+}
+void encode(const float* x, const float* importance, Q4_1& b) {
+  put_nibbles(importance != nullptr ? searched_minimum(x, importance, 15, b.d, b.m)
+                                    : from_minimum(x, 15, b.d, b.m),
+              b.q);
+}
+void encode(const float* x, const float* importance, Q5_0& b) {
+  const std::array<int, 32> q =
+      importance != nullptr ? searched_scale(x, importance, 16, b.d) : around_zero(x, 16, b.d);
+  put_nibbles(q, b.q);
+  put_fifth_bits(q, b.high);
+}
+void encode(const float* x, const float* importance, Q5_1& b) {
+  const std::array<int, 32> q = importance != nullptr
+                                    ? searched_minimum(x, importance, 31, b.d, b.m)
+                                    : from_minimum(x, 31, b.d, b.m);
+  put_nibbles(q, b.q);
+  put_fifth_bits(q, b.high);
 }
 
 template <class Block>

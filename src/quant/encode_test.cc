@@ -128,7 +128,7 @@ TEST(Encode, FindsNearlyTheBestVectorsOfTheGrid) {
   for (std::size_t i = 0; i < x.size(); ++i)
     importance[i] = static_cast<float>(0.1 + uniform(9, i % 256));
   const Bytes bytes = encoded(DType::iq2_s, x, importance.data());
-  const auto* blocks = reinterpret_cast<const IQ2_S*>(bytes.data());
+  const auto* blocks = static_cast<const IQ2_S*>(static_cast<const void*>(bytes.data()));
   const auto y = there_and_back(DType::iq2_s, x, importance.data());
   double chosen = 0, best = 0;
   for (std::size_t octet = 0; octet < x.size() / 8; ++octet) {
@@ -151,6 +151,27 @@ TEST(Encode, FindsNearlyTheBestVectorsOfTheGrid) {
   }
   EXPECT_LT(chosen, 1.02 * best);
 }
+
+// Formats that are as the reference without importances.
+class Weighed : public testing::TestWithParam<DType> {};
+
+TEST_P(Weighed, ImportantNumbersAreKeptBetter) {
+  const auto x = normal_numbers(64 * 256, 5);
+  std::vector<float> importance(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) importance[i] = i % 4 == 0 ? 20.0f : 1.0f;
+  const auto plain = there_and_back(GetParam(), x);
+  const auto weighed = there_and_back(GetParam(), x, importance.data());
+  double error_plain = 0, error_weighed = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    error_plain += double{importance[i]} * std::pow(double{x[i]} - double{plain[i]}, 2);
+    error_weighed += double{importance[i]} * std::pow(double{x[i]} - double{weighed[i]}, 2);
+  }
+  EXPECT_LT(error_weighed, 0.9 * error_plain);
+}
+
+INSTANTIATE_TEST_SUITE_P(Quant, Weighed,
+                         testing::Values(DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1),
+                         [](const auto& one) { return std::string(row_of(one.param).name); });
 
 TEST(Encode, KnowsWhatItCannot) {
   EXPECT_FALSE(can_encode(DType::q8_k));

@@ -8,6 +8,7 @@
 #include "llama4/adapter.h"
 #include "llama4/config_json.h"
 #include "llama4/tensor_list.h"
+#include "quant/fp8.h"
 #include "tensor/float_bits.h"
 #include "train/selection_bias.h"
 
@@ -55,6 +56,16 @@ class Published final : public nn::ParameterVisitor {
     return out;
   }
 
+  // Matrix `kind` (gate_proj, up_proj or down_proj) of expert e, [out, in]; of the published tensor `name`.
+  [[nodiscard]] std::vector<float> expert(const std::string& name, std::string_view kind,
+                                          std::size_t e) const {
+    const nn::ExpertMatrices& experts = *experts_.at(name.substr(0, name.rfind('.')));
+    const nn::Adapter& adapter = *adapters_.at(name);
+    if (kind == "gate_proj") return llama4::merged(experts.gate[e], adapter, e);
+    if (kind == "up_proj") return llama4::merged(experts.up[e], adapter, e, experts.gate[e].out);
+    return llama4::merged(experts.down[e], adapter, e);
+  }
+
  private:
   // [out, in] matrices as [in, sum of out].
   static void append_transposed(std::int64_t in, std::initializer_list<std::vector<float>> parts,
@@ -71,15 +82,96 @@ class Published final : public nn::ParameterVisitor {
   std::map<std::string, const nn::Adapter*, std::less<>> adapters_;
 };
 
+// Experts in FP8 are a matrix each, [out, in], and a scale an output beside it.
+struct ExpertKind {
+  std::string_view name;
+  std::int64_t out, in;
+};
+
+bool is_experts(const llama4::ListedTensor& tensor) {
+  return tensor.name.ends_with(".experts.gate_up_proj") ||
+         tensor.name.ends_with(".experts.down_proj");
+}
+
+std::vector<ExpertKind> kinds_of(const llama4::ListedTensor& fused) {
+  const std::int64_t in = fused.shape[1], out = fused.shape[2];
+  if (fused.name.ends_with(".down_proj")) return {{"down_proj", out, in}};
+  return {{"gate_proj", out / 2, in}, {"up_proj", out / 2, in}};
+}
+
+void plan_fp8(const llama4::ListedTensor& fused, const std::string& published,
+              std::vector<checkpoint::PlannedTensor>& plan) {
+  const std::string experts = published.substr(0, published.rfind('.'));
+  for (std::int64_t e = 0; e < fused.shape[0]; ++e)
+    for (const ExpertKind& kind : kinds_of(fused)) {
+      const std::string name = fmt::format("{}.{}.{}.weight", experts, e, kind.name);
+      plan.push_back({name, DType::f8_e4m3, {kind.out, kind.in}});
+      plan.push_back({name + "_scale", DType::f32, {kind.out, 1}});
+    }
+}
+
+Result<void> write_fp8(const llama4::ListedTensor& fused, const Published& published,
+                       checkpoint::SafetensorsWriter& file) {
+  for (std::size_t e = 0; e < static_cast<std::size_t>(fused.shape[0]); ++e)
+    for (const ExpertKind& kind : kinds_of(fused)) {
+      const std::vector<float> numbers = published.expert(fused.name, kind.name, e);
+      std::vector<std::uint8_t> codes(numbers.size());
+      std::vector<float> scales;
+      for (std::int64_t o = 0; o < kind.out; ++o)
+        scales.push_back(quant::encode_fp8_row(numbers.data() + o * kind.in, kind.in,
+                                               codes.data() + o * kind.in));
+      HERD_TRY_VOID(file.write(std::as_bytes(std::span(codes))));
+      HERD_TRY_VOID(file.write(std::as_bytes(std::span(scales))));
+    }
+  return {};
+}
+
+// What tells a loader of compressed-tensors what is in FP8: one scale an output of the weights, one a token of what goes
+// in, found while it runs; as the published FP8 checkpoint of Maverick.
+json::object fp8_quantization() {
+  const auto numbers = [](std::string_view strategy, bool dynamic) {
+    return json::object{{"num_bits", 8},
+                        {"type", "float"},
+                        {"symmetric", true},
+                        {"strategy", strategy},
+                        {"dynamic", dynamic},
+                        {"group_size", nullptr},
+                        {"block_structure", nullptr}};
+  };
+  return {
+      {"quant_method", "compressed-tensors"},
+      {"format", "float-quantized"},
+      {"quantization_status", "compressed"},
+      {"kv_cache_scheme", nullptr},
+      {"config_groups",
+       json::object{{"group_0", json::object{{"targets", json::array{"Linear"}},
+                                             {"weights", numbers("channel", false)},
+                                             {"input_activations", numbers("token", true)},
+                                             {"output_activations", nullptr}}}}},
+      {"ignore", json::array{"lm_head", "re:.*self_attn", "re:.*router",
+                             R"(re:.*feed_forward\.(gate|up|down)_proj)", "re:.*shared_expert.*",
+                             "re:.*vision_model.*", "re:.*multi_modal_projector.*"}}};
+}
+
 Result<void> write_weights(llama4::Model& model, DType dtype, const fs::path& path) {
   const llama4::Config& config = model.config();
   const std::vector<llama4::ListedTensor> tensors = llama4::list_tensors(config);
+  const bool fp8 = dtype == DType::f8_e4m3;
   std::vector<checkpoint::PlannedTensor> plan;
-  for (const llama4::ListedTensor& tensor : tensors)
-    plan.push_back({llama4::published_name(tensor.name, !config.vision), dtype, tensor.shape});
+  for (const llama4::ListedTensor& tensor : tensors) {
+    const std::string name = llama4::published_name(tensor.name, !config.vision);
+    if (fp8 && is_experts(tensor))
+      plan_fp8(tensor, name, plan);
+    else
+      plan.push_back({name, fp8 ? DType::bf16 : dtype, tensor.shape});
+  }
   HERD_TRY(auto file, checkpoint::SafetensorsWriter::create(path, plan));
   const Published published(model);
   for (const llama4::ListedTensor& tensor : tensors) {
+    if (fp8 && is_experts(tensor)) {
+      HERD_TRY_VOID(write_fp8(tensor, published, file));
+      continue;
+    }
     const std::vector<float> numbers = published.numbers(tensor.name);
     if (dtype == DType::f32) {
       HERD_TRY_VOID(file.write(std::as_bytes(std::span(numbers))));
@@ -121,7 +213,8 @@ Result<void> write_companions(const fs::path& gguf, const llama4::Config& config
 
 Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& from,
                           const fs::path& out) {
-  HERD_CHECK(dtype == DType::f32 || dtype == DType::bf16, "export as {}", row_of(dtype).name);
+  HERD_CHECK(dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f8_e4m3, "export as {}",
+             row_of(dtype).name);
   HERD_CHECK(largest_selection_bias(model) == 0, "a router's choice is biased");
   std::error_code error;
   fs::create_directories(out, error);
@@ -133,8 +226,9 @@ Result<void> export_model(llama4::Model& model, DType dtype, const fs::path& fro
   if (error) return fail(Code::io_failed, "{}: {}", weights.string(), error.message());
   llama4::Config written = model.config();
   written.torch_dtype = dtype == DType::f32 ? "float32" : "bfloat16";
-  HERD_TRY_VOID(write_file(out / "config.json",
-                           std::string_view(json_text(llama4::config_to_hugging_face(written)))));
+  json::object config = llama4::config_to_hugging_face(written);
+  if (dtype == DType::f8_e4m3) config["quantization_config"] = fp8_quantization();
+  HERD_TRY_VOID(write_file(out / "config.json", std::string_view(json_text(config))));
   return fs::is_regular_file(from) ? write_companions(from, written, out)
                                    : copy_companions(from, out);
 }

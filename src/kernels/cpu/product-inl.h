@@ -1,5 +1,5 @@
-// C (+)= A B on one thread, for attention and the products of the way back: A is read number by number, so it may lie in
-// any order (transposed for nothing), B and C are rows; B is float32 or bfloat16. Included once per instruction set.
+// C (+)= A B on one thread, for attention and the products of the way back: A is read number by number, so it may lie
+// in any order (transposed for nothing), B and C are rows; B is float32 or bfloat16. Included once per instruction set.
 //
 // Every element of C is one chain of fused multiply-adds along k, so its bits do not depend on the tile it falls into.
 #if defined(HERD_KERNELS_CPU_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
