@@ -19,8 +19,8 @@ namespace {
 constexpr std::string_view targets[] = {"auto", "gguf", "herd", "hf"};
 constexpr std::string_view extension = ".herd";
 
-// Besides the mixes: every matrix in the format that it has, and that where blocks are only moved, else bf16. Directories
-// alone have fp8.
+// Besides the mixes: every matrix in the format that it has, and that where blocks are only moved, else bf16.
+// Directories alone have fp8.
 constexpr std::string_view keep = "keep", automatic = "auto", fp8 = "fp8";
 constexpr auto type_names = [] {
   std::array<std::string_view, llama4::mix_table.size() + 3> out{automatic, keep, fp8};

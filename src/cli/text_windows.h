@@ -32,8 +32,8 @@ using Window = std::vector<std::int32_t>;
 // Tokens of a window: at least 2. Fails with out_of_range.
 Result<std::int64_t> window_size(const TextOptions& options, const ModelArguments& model);
 
-// The text in windows of options.window tokens, each behind begin-of-text where the model has one. Fails with the errors
-// of the tokenizer and the file, and out_of_range where there are fewer than two tokens.
+// The text in windows of options.window tokens, each behind begin-of-text where the model has one. Fails with the
+// errors of the tokenizer and the file, and out_of_range where there are fewer than two tokens.
 Result<std::vector<Window>> windows_of(const fs::path& model, const llama4::Config& config,
                                        const TextOptions& options);
 

@@ -390,7 +390,8 @@ void rows_as_floats(const Matrix& matrix, std::int64_t begin, std::int64_t end, 
 
 std::vector<GgufMatrices> gguf_matrices(Model& model) {
   std::vector<GgufMatrices> out;
-  Parts parts(model, GgufExport{.mix = find_mix("f32")});
+  const GgufExport plain{.mix = find_mix("f32"), .name = {}, .words = {}, .projector = {}};
+  Parts parts(model, plain);
   for (Part& part : parts.text)
     if (part.role != Role::small && !part.matrices.empty() &&
         !(part.role == Role::head && model.config().text.ties_embeddings))

@@ -15,8 +15,8 @@
 
 namespace herd::llama4 {
 
-// How much each input of a matrix counts (llama4/importance.h), by the tensor's name in the file and, of experts, which.
-// Null: nothing is known of it.
+// How much each input of a matrix counts (llama4/importance.h), by the tensor's name in the file and, of experts,
+// which. Null: nothing is known of it.
 using ImportanceOf = std::function<const float*(std::string_view name, std::int64_t matrix)>;
 
 // The matrices of a tensor of the file: one, or one an expert.

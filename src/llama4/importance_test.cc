@@ -142,7 +142,7 @@ TEST_F(ImportanceTest, WhatIsMissingIsNamedAndOtherWidthsAreRefused) {
 TEST_F(ImportanceTest, ReadsTheOlderForm) {
   std::string bytes;
   const auto put = [&](std::int32_t number) {
-    bytes.append(reinterpret_cast<const char*>(&number), sizeof number);
+    bytes.append(static_cast<const char*>(static_cast<const void*>(&number)), sizeof number);
   };
   const std::size_t in = static_cast<std::size_t>(experts.matrices[0]->in);
   put(1);
@@ -152,7 +152,7 @@ TEST_F(ImportanceTest, ReadsTheOlderForm) {
   put(static_cast<std::int32_t>(in * experts.matrices.size()));
   for (std::size_t i = 0; i < in * experts.matrices.size(); ++i) {
     const float value = i < in ? 0 : i % in == 0 ? 20 : 10;  // expert 0 saw nothing
-    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+    bytes.append(static_cast<const char*>(static_cast<const void*>(&value)), sizeof value);
   }
   put(5);
   put(1);

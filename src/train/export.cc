@@ -126,8 +126,8 @@ Result<void> write_fp8(const llama4::ListedTensor& fused, const Published& publi
   return {};
 }
 
-// What tells a loader of compressed-tensors what is in FP8: one scale an output of the weights, one a token of what goes
-// in, found while it runs; as the published FP8 checkpoint of Maverick.
+// What tells a loader of compressed-tensors what is in FP8: one scale an output of the weights, one a token of what
+// goes in, found while it runs; as the published FP8 checkpoint of Maverick.
 json::object fp8_quantization() {
   const auto numbers = [](std::string_view strategy, bool dynamic) {
     return json::object{{"num_bits", 8},
