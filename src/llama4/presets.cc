@@ -79,6 +79,7 @@ Preset cria() {
                    .rotates = {},
                    .chunk = 128,
                    .normalizes_qk = true,
+                   .rope_theta = 1000,
                    .rope_scaling = {},
                    .context = 16384},
           .moe_step = 2,
