@@ -21,35 +21,11 @@ inline constexpr int packed_inputs = 256;
 // In a packed store every matrix, and every expert of a stack of them, begins on a page of this many bytes.
 inline constexpr std::uint64_t packed_page = 4096;
 
-// Bytes of one block; 0 for formats that are not packed.
+// Bytes of one block; 0 for formats that are not packed. All that have blocks in files are, at a file's size.
 constexpr std::uint64_t packed_block_bytes(DType type) {
-  switch (type) {
-    case DType::q8_k:  // without the sums that its file keeps
-      return packed_outs * (packed_inputs + 4);
-    case DType::q8_0:
-    case DType::q4_0:
-    case DType::q4_1:
-    case DType::q5_0:
-    case DType::q5_1:
-    case DType::q2_k:
-    case DType::q3_k:
-    case DType::q4_k:
-    case DType::q5_k:
-    case DType::q6_k:
-    case DType::iq1_s:
-    case DType::iq1_m:
-    case DType::iq2_xxs:
-    case DType::iq2_xs:
-    case DType::iq2_s:
-    case DType::iq3_xxs:
-    case DType::iq3_s:
-    case DType::iq4_nl:
-    case DType::iq4_xs:
-    case DType::mxfp4:
-      return static_cast<std::uint64_t>(bytes_of(type, packed_outs * packed_inputs));
-    default:
-      return 0;
-  }
+  if (type == DType::q8_k) return packed_outs * (packed_inputs + 4);  // without its file's sums
+  if (!is_quantized(type)) return 0;
+  return static_cast<std::uint64_t>(bytes_of(type, packed_outs * packed_inputs));
 }
 
 // Bytes of a packed matrix in a store, up to the end of its last page; nothing when they overflow.

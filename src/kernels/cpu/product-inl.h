@@ -123,6 +123,7 @@ void multiply(const ProductOf<Number>& p) {
   }
 }
 
+// For callers that write the factors in braces, which tell no type.
 inline void product(const Product& p) { multiply(p); }
 
 }  // namespace HWY_NAMESPACE

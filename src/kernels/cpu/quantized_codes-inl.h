@@ -35,16 +35,16 @@ inline constexpr std::int32_t magnitude_of = [] {
     case DType::iq2_xxs:
     case DType::iq2_xs:
     case DType::iq2_s:
-      return 43;
+      return std::int32_t{*std::ranges::max_element(quant::grid_2_levels)};
     case DType::iq3_xxs:
-      return 62;
+      return std::int32_t{*std::ranges::max_element(quant::iq3_xxs_levels)};
     case DType::iq3_s:
-      return 15;
+      return std::int32_t{*std::ranges::max_element(quant::iq3_s_levels)};
     case DType::iq1_s:
     case DType::iq1_m:
-      return 9;
+      return std::int32_t{9};  // eight eighths and one
     default:
-      return 32;
+      return std::int32_t{32};
   }
 }();
 
@@ -58,7 +58,7 @@ HWY_INLINE bool fits_16_bits(const QuantizedInputs& x) {
   return x.magnitude16 * (16 / groups_of<Block>)*magnitude_of<Block> <= limit;
 }
 
-// The sixteen indices of group k, without factor; `table` has two entries a vector of eight.
+// The indices of group k into the grid, of 16 outputs.
 template <class Block>
 HWY_INLINE S::I index_at(const Block& block, int k) {
   const auto& s = block.scales;
