@@ -199,7 +199,8 @@ def make_stores():
           data=bytes(2 * PAGE))
     store("store_cut", "E1110", "end behind the data's 8191 bytes", infos=q4, data=bytes(2 * PAGE - 1))
     store("store_packed_f32", "E1111", "f32 of 2 dimensions is not packed", infos=[info("a", (256, 16), PACKED, 0)])
-    store("store_packed_bf16", "E1111", "bf16 of 2 dimensions is not packed", infos=[info("a", (256, 16), 30 | PACKED, 0)])
+    store("store_packed_bf16", "E1111", "bf16 of 2 dimensions is not packed",
+          infos=[info("a", (256, 16), 30 | PACKED, 0)])
     store("store_packed_vector", "E1111", "of 1 dimensions", infos=[info("a", (256,), 12 | PACKED, 0)])
     store("store_packed_rank_4", "E1111", "of 4 dimensions", infos=[info("a", (256, 16, 1, 1), 12 | PACKED, 0)])
     store("store_packed_row", "E1208", "ne0=255", infos=[info("a", (255, 16), 12 | PACKED, 0)])
