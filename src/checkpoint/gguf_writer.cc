@@ -1,10 +1,6 @@
 #include "checkpoint/gguf_writer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -108,10 +104,8 @@ void GgufKeys::copy(const GgufEntry& entry) {
 Result<GgufWriter> GgufWriter::create(const fs::path& path, const GgufKeys& keys,
                                       std::span<const PlannedTensor> tensors, GgufKind kind) {
   const bool packs = kind == GgufKind::packed_store;
-  GgufWriter writer(path, packs ? packed_page : usual_alignment);
-  writer.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (writer.fd_ < 0)
-    return fail(Code::cannot_create, "{}: {}", path.string(), std::strerror(errno));
+  HERD_TRY(WholeFile file, WholeFile::create(path));
+  GgufWriter writer(std::move(file), packs ? packed_page : usual_alignment);
   GgufKeys all;
   if (packs) {
     all.put("general.alignment", static_cast<std::uint32_t>(packed_page));
@@ -139,53 +133,27 @@ Result<GgufWriter> GgufWriter::create(const fs::path& path, const GgufKeys& keys
     writer.sizes_.push_back(size);
   }
   head.append(writer.padding(head.size()), '\0');
-  HERD_TRY_VOID(writer.put(bytes_of(std::string_view(head))));
+  HERD_TRY_VOID(writer.file_.write(bytes_of(std::string_view(head))));
   return writer;
-}
-
-GgufWriter::GgufWriter(GgufWriter&& other) noexcept
-    : path_(std::move(other.path_)),
-      alignment_(other.alignment_),
-      fd_(std::exchange(other.fd_, -1)),
-      sizes_(std::move(other.sizes_)),
-      tensor_(other.tensor_),
-      written_(other.written_) {}
-
-GgufWriter::~GgufWriter() {
-  if (fd_ < 0) return;
-  ::close(fd_);
-  ::unlink(path_.c_str());
-}
-
-Result<void> GgufWriter::put(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t done = ::write(fd_, bytes.data(), bytes.size());
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return fail(Code::io_failed, "{}: {}", path_.string(), std::strerror(errno));
-    bytes = bytes.subspan(static_cast<std::size_t>(done));
-  }
-  return {};
 }
 
 Result<void> GgufWriter::write(std::span<const std::byte> bytes) {
   constexpr std::array<std::byte, packed_page> zeros{};
   HERD_CHECK(tensor_ < sizes_.size() && bytes.size() <= sizes_[tensor_] - written_,
-             "{}: more bytes than tensor {} has", path_.string(), tensor_);
-  HERD_TRY_VOID(put(bytes));
+             "{}: more bytes than tensor {} has", file_.path().string(), tensor_);
+  HERD_TRY_VOID(file_.write(bytes));
   written_ += bytes.size();
   if (written_ < sizes_[tensor_]) return {};
-  HERD_TRY_VOID(put(std::span(zeros).first(padding(written_))));
+  HERD_TRY_VOID(file_.write(std::span(zeros).first(padding(written_))));
   ++tensor_;
   written_ = 0;
   return {};
 }
 
 Result<void> GgufWriter::finish() {
-  HERD_CHECK(tensor_ == sizes_.size(), "{}: {} tensors were not written", path_.string(),
+  HERD_CHECK(tensor_ == sizes_.size(), "{}: {} tensors were not written", file_.path().string(),
              sizes_.size() - tensor_);
-  if (::fsync(fd_) != 0 || ::close(std::exchange(fd_, -1)) != 0)
-    return fail(Code::io_failed, "{}: {}", path_.string(), std::strerror(errno));
-  return {};
+  return file_.finish();
 }
 
 }  // namespace herd::checkpoint

@@ -9,8 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/file.h"
-#include "base/result.h"
+#include "base/whole_file.h"
 #include "checkpoint/gguf.h"
 #include "checkpoint/safetensors_writer.h"
 #include "tensor/tensor.h"
@@ -55,29 +54,22 @@ class GgufWriter {
                                    std::span<const PlannedTensor> tensors,
                                    GgufKind kind = GgufKind::gguf);
 
-  GgufWriter(GgufWriter&& other) noexcept;
-  GgufWriter& operator=(GgufWriter&&) = delete;
-  GgufWriter(const GgufWriter&) = delete;
-  // Without finish(), the unfinished file is removed.
-  ~GgufWriter();
-
   // The next bytes of the tensor that is being written; padding goes between tensors by itself. Fails with io_failed.
   Result<void> write(std::span<const std::byte> bytes);
 
-  // To be called when all bytes were written; flushes them to the disk. Fails with io_failed.
+  // To be called when all bytes were written: the file is there from then on, and without it never. Fails with
+  // io_failed or cannot_create.
   Result<void> finish();
 
  private:
-  GgufWriter(fs::path path, std::uint64_t alignment)
-      : path_(std::move(path)), alignment_(alignment) {}
+  GgufWriter(WholeFile file, std::uint64_t alignment)
+      : file_(std::move(file)), alignment_(alignment) {}
   [[nodiscard]] std::uint64_t padding(std::uint64_t size) const {
     return (alignment_ - size % alignment_) % alignment_;
   }
-  Result<void> put(std::span<const std::byte> bytes);
 
-  fs::path path_;
+  WholeFile file_;
   std::uint64_t alignment_;
-  int fd_ = -1;
   std::vector<std::uint64_t> sizes_;  // of the tensors
   std::size_t tensor_ = 0;            // that is being written
   std::uint64_t written_ = 0;         // of it

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <fstream>
 #include <span>
 
-#include "base/file.h"
+#include "base/whole_file.h"
 #include "tensor/tensor.h"
 
 namespace herd::checkpoint {
@@ -22,15 +21,11 @@ class NpyWriter {
   // of that name appears.
   Result<void> finish();
 
-  NpyWriter(NpyWriter&&) = default;
-  NpyWriter& operator=(NpyWriter&&) = default;
-  ~NpyWriter();
-
  private:
-  NpyWriter() = default;
-  fs::path path_, beside_;
-  std::ofstream out_;
-  std::int64_t left_ = 0;
+  NpyWriter(WholeFile file, std::int64_t numbers) : file_(std::move(file)), left_(numbers) {}
+
+  WholeFile file_;
+  std::int64_t left_;
 };
 
 }  // namespace herd::checkpoint

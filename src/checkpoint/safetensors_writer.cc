@@ -1,11 +1,6 @@
 #include "checkpoint/safetensors_writer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <bit>
-#include <cerrno>
-#include <cstring>
 
 #include "base/check.h"
 #include "base/json.h"
@@ -39,10 +34,8 @@ std::string header_text(std::span<const PlannedTensor> tensors) {
 
 Result<SafetensorsWriter> SafetensorsWriter::create(const fs::path& path,
                                                     std::span<const PlannedTensor> tensors) {
-  SafetensorsWriter writer(path);
-  writer.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (writer.fd_ < 0)
-    return fail(Code::cannot_create, "{}: {}", path.string(), std::strerror(errno));
+  HERD_TRY(WholeFile file, WholeFile::create(path));
+  SafetensorsWriter writer(std::move(file));
   const std::string header = header_text(tensors);
   static_assert(std::endian::native == std::endian::little);
   const std::uint64_t length = header.size();
@@ -53,33 +46,16 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const fs::path& path,
   return writer;
 }
 
-SafetensorsWriter::SafetensorsWriter(SafetensorsWriter&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), left_(other.left_) {}
-
-SafetensorsWriter::~SafetensorsWriter() {
-  if (fd_ < 0) return;
-  ::close(fd_);
-  ::unlink(path_.c_str());
-}
-
 Result<void> SafetensorsWriter::write(std::span<const std::byte> bytes) {
-  HERD_CHECK(bytes.size() <= left_, "{}: {} bytes more than the tensors have", path_.string(),
-             bytes.size() - left_);
+  HERD_CHECK(bytes.size() <= left_, "{}: {} bytes more than the tensors have",
+             file_.path().string(), bytes.size() - left_);
   left_ -= bytes.size();
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(fd_, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail(Code::io_failed, "{}: {}", path_.string(), std::strerror(errno));
-    bytes = bytes.subspan(static_cast<std::size_t>(put));
-  }
-  return {};
+  return file_.write(bytes);
 }
 
 Result<void> SafetensorsWriter::finish() {
-  HERD_CHECK(left_ == 0, "{}: {} bytes were not written", path_.string(), left_);
-  if (::fsync(fd_) != 0 || ::close(std::exchange(fd_, -1)) != 0)
-    return fail(Code::io_failed, "{}: {}", path_.string(), std::strerror(errno));
-  return {};
+  HERD_CHECK(left_ == 0, "{}: {} bytes were not written", file_.path().string(), left_);
+  return file_.finish();
 }
 
 std::vector<std::size_t> split_into_shards(std::span<const PlannedTensor> tensors,

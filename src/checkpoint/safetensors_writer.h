@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/file.h"
-#include "base/result.h"
+#include "base/whole_file.h"
 #include "tensor/tensor.h"
 
 namespace herd::checkpoint {
@@ -33,23 +32,17 @@ class SafetensorsWriter {
   static Result<SafetensorsWriter> create(const fs::path& path,
                                           std::span<const PlannedTensor> tensors);
 
-  SafetensorsWriter(SafetensorsWriter&& other) noexcept;
-  SafetensorsWriter& operator=(SafetensorsWriter&&) = delete;
-  SafetensorsWriter(const SafetensorsWriter&) = delete;
-  // Without finish(), the unfinished file is removed.
-  ~SafetensorsWriter();
-
   // The next bytes. Fails with io_failed.
   Result<void> write(std::span<const std::byte> bytes);
 
-  // To be called when all bytes were written; flushes them to the disk. Fails with io_failed.
+  // To be called when all bytes were written: the file is there from then on, and without it never. Fails with
+  // io_failed or cannot_create.
   Result<void> finish();
 
  private:
-  explicit SafetensorsWriter(fs::path path) : path_(std::move(path)) {}
+  explicit SafetensorsWriter(WholeFile file) : file_(std::move(file)) {}
 
-  fs::path path_;
-  int fd_ = -1;
+  WholeFile file_;
   std::uint64_t left_ = 0;
 };
 

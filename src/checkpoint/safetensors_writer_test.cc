@@ -64,9 +64,10 @@ TEST_F(SafetensorsWriterTest, LeavesNothingBehindWhenItIsNotFinished) {
     auto writer = SafetensorsWriter::create(path, three);
     ASSERT_TRUE(writer.has_value());
     ASSERT_TRUE(writer->write(counted(7)).has_value());
-    EXPECT_TRUE(fs::exists(path));
+    EXPECT_FALSE(fs::exists(path));
+    EXPECT_FALSE(fs::is_empty(directory));
   }
-  EXPECT_FALSE(fs::exists(path));
+  EXPECT_TRUE(fs::is_empty(directory));
 }
 
 TEST_F(SafetensorsWriterTest, NeverOverwrites) {

@@ -1,0 +1,44 @@
+// A large file that is written piece by piece and seen only when it is whole: it grows beside its place, as
+// NAME.PID.part, and is flushed to disk and renamed at the end. Who is killed meanwhile leaves no half file behind that
+// looks like a whole one. (For contents at hand: write_file of base/file.h.)
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "base/file.h"
+#include "base/result.h"
+
+namespace herd {
+
+class WholeFile {
+ public:
+  enum class Existing : bool { kept, replaced };
+
+  // What stands at `path` already is an error now and at the end, unless it is to be replaced. Fails with
+  // cannot_create.
+  static Result<WholeFile> create(const fs::path& path, Existing existing = Existing::kept);
+
+  WholeFile(WholeFile&& other) noexcept;
+  WholeFile& operator=(WholeFile&&) = delete;
+  WholeFile(const WholeFile&) = delete;
+  // Without finish(), nothing is left.
+  ~WholeFile();
+
+  // The next bytes. Fails with io_failed.
+  Result<void> write(std::span<const std::byte> bytes);
+  // To be called when all bytes were written. Fails with io_failed or cannot_create.
+  Result<void> finish();
+
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  WholeFile(fs::path path, Existing existing);
+
+  fs::path path_;
+  std::string beside_;
+  Existing existing_;
+  int fd_ = -1;
+};
+
+}  // namespace herd
