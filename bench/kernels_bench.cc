@@ -169,12 +169,17 @@ void bench_attend(Bench& bench, const char* what, DType dtype, std::int64_t T, s
   constexpr std::int64_t N = 40, G = 8, d = 128;
   const std::int64_t blocks = (keys + keys_per_block - 1) / keys_per_block;
   const std::int64_t block = G * keys_per_block * d;
-  const auto bytes = static_cast<std::int64_t>(row_of(dtype).bytes);
-  const std::vector<std::uint8_t> key = encoded(dtype, blocks * block), value = key;
+  const std::int64_t bytes = bytes_of(dtype, block);
+  // Of integers: codes and scales of small ordinary numbers.
+  const std::vector<std::uint8_t> key =
+      is_quantized(dtype)
+          ? std::vector<std::uint8_t>(static_cast<std::size_t>(blocks * bytes), 0x11)
+          : encoded(dtype, blocks * block);
+  const std::vector<std::uint8_t> value = key;
   std::vector<const void*> key_blocks, value_blocks;
   for (std::int64_t b = 0; b < blocks; ++b) {
-    key_blocks.push_back(key.data() + b * block * bytes);
-    value_blocks.push_back(value.data() + b * block * bytes);
+    key_blocks.push_back(key.data() + b * bytes);
+    value_blocks.push_back(value.data() + b * bytes);
   }
   std::vector<AttendRow> rows;
   double pairs = 0;
@@ -186,7 +191,7 @@ void bench_attend(Bench& bench, const char* what, DType dtype, std::int64_t T, s
   std::vector<float> o(q.size());
   const AttendArgs args{q.data(), o.data(), rows.data(), dtype, T, N, G, d, N * d, N * d, 0.088f};
   bench.time(fmt::format("attend {} {} T={} keys={}", what, row_of(dtype).name, T, keys),
-             {2.0 * static_cast<double>(keys * G * d * bytes), 4.0 * pairs * N * d},
+             {2.0 * static_cast<double>(blocks * bytes), 4.0 * pairs * N * d},
              [&] { cpu_kernels().attend(args, bench.lane()); });
 }
 
@@ -235,8 +240,9 @@ int main(int argc, char** argv) {
     }
   }
   herd::bench_training(bench);
-  herd::bench_attend(bench, "decode", DType::bf16, 1, 8192);
-  herd::bench_attend(bench, "decode", DType::f32, 1, 8192);
-  herd::bench_attend(bench, "prefill", DType::bf16, 512, 2048);
+  for (const DType dtype : {DType::f32, DType::bf16, DType::q8_0, DType::q4_0}) {
+    herd::bench_attend(bench, "decode", dtype, 1, 8192);
+    herd::bench_attend(bench, "prefill", dtype, 512, 2048);
+  }
   for (const std::int64_t T : {1, 512}) herd::bench_rows(bench, T);
 }

@@ -18,6 +18,8 @@ struct EvalOptions {
   std::int64_t limit = 100;
   std::uint64_t seed = 1;
   std::int64_t max_tokens = 256;
+  std::int64_t items_max = world::Sizes{}.items_max;
+  std::int64_t bytes_max = world::Sizes{}.bytes_max;
   std::optional<std::string> choices = {};
   bool plain = false;
   bool needles = false;
@@ -35,6 +37,9 @@ struct EvalOptions {
                Range{1, 1'000'000}),
         option("seed", &O::seed, "of the samples", any_number),
         option("max_tokens", &O::max_tokens, "of an answer", Range{1, 1 << 20}),
+        option("items_max", &O::items_max, "most things to remember in a sample, as in recipes",
+               Range{1, 10'000}),
+        option("bytes_max", &O::bytes_max, "longest sample, as in recipes", Range{100, 1e8}),
         option(
             "choices", &O::choices,
             "instead of tasks: a file of {question, choices, answer} lines; the likeliest choice"),
@@ -183,7 +188,9 @@ Result<int> eval(Arguments arguments) {
       .cases = options.limit,
       .seed = options.seed,
       .max_tokens = options.max_tokens,
-      .split = options.train_split ? world::Split::train : world::Split::held_out};
+      .split = options.train_split ? world::Split::train : world::Split::held_out,
+      .sizes = {.items_max = static_cast<int>(options.items_max),
+                .bytes_max = static_cast<int>(options.bytes_max)}};
   if (options.choices) return eval_choices(session, bundle, options);
   if (options.needles) {
     std::vector<std::int64_t> bytes;

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "kernels/kv_block.h"
 #include "llama4/census.h"
 
 namespace herd::cli {
@@ -29,10 +31,21 @@ std::uint64_t weight_bytes_of(const fs::path& directory, const fs::path& project
   return bytes;
 }
 
-// What the keys and values are kept in: the weights' own precision, except on request.
-DType kv_dtype_of(const ModelArguments& arguments, const llama4::Config& config) {
-  const bool wide = arguments.precision == "f32" || config.torch_dtype == "float32";
-  return wide ? DType::f32 : DType::bf16;
+// What the keys and values are kept in: the weights' own precision, except on request. Fails with usage.
+Result<DType> kv_dtype_of(const ModelArguments& arguments, const llama4::Config& config) {
+  const bool wide = arguments.precision == "f32";
+  if (arguments.kv_type == "auto")
+    return wide || config.torch_dtype == "float32" ? DType::f32 : DType::bf16;
+  const auto* row = std::ranges::find(dtype_table, arguments.kv_type, &DTypeRow::name);
+  HERD_CHECK(row != dtype_table.end(), "no type {}", arguments.kv_type);
+  if (wide && row->type != DType::f32)
+    return fail(Code::usage, "--precision f32 keeps keys and values in f32, --kv-type says {}",
+                row->name);
+  if (!can_keep_kv(row->type, config.text.head_size))
+    return fail(Code::usage,
+                "--kv-type {} takes heads in groups of {} numbers, this model's are of {}",
+                row->name, kv_group, config.text.head_size);
+  return row->type;
 }
 
 }  // namespace
@@ -66,7 +79,7 @@ Result<Opened> open_model(const ModelArguments& arguments, std::int64_t context_
   Opened opened;
   HERD_TRY(opened.directory, find_model(arguments.model));
   HERD_TRY(const llama4::Config config, llama4::read_config(opened.directory, arguments.mmproj));
-  opened.kv_dtype = kv_dtype_of(arguments, config);
+  HERD_TRY(opened.kv_dtype, kv_dtype_of(arguments, config));
 
   const std::uint64_t weights = weight_bytes_of(opened.directory, arguments.mmproj);
   const MemoryLimits limits = memory_limits();

@@ -20,9 +20,11 @@ struct ModelArguments {
   std::int64_t threads = 0;
   std::int64_t ctx = 0;
   std::string precision = "native";
+  std::string kv_type = "auto";
   bool allow_paging = false;
 
   static constexpr std::string_view precisions[] = {"native", "f32"};
+  static constexpr std::string_view kv_types[] = {"auto", "f32", "bf16", "q8_0", "q4_0"};
   static constexpr auto fields() {
     using O = ModelArguments;
     return option_list(
@@ -39,6 +41,11 @@ struct ModelArguments {
         option("precision", &O::precision,
                "f32: keys and values in float32 too; native: in the weights' 16 bits",
                Choices{precisions}),
+        option("kv_type", &O::kv_type,
+               "what keys and values are kept in; q8_0 takes about half of bf16's memory and q4_0 "
+               "about "
+               "a quarter; auto: as --precision says",
+               Choices{kv_types}),
         option("allow_paging", &O::allow_paging,
                "load even what does not fit memory, to be read from disk again and again"));
   }

@@ -99,10 +99,15 @@ namespace {
 
 struct OtherOptions {
   std::string other;
+  std::string other_kv_type = "same";
 
+  static constexpr std::string_view kv_types[] = {"same", "f32", "bf16", "q8_0", "q4_0"};
   static constexpr auto fields() {
+    using O = OtherOptions;
     return option_list(
-        option("other", &OtherOptions::other, "the model that is compared with the first"));
+        option("other", &O::other, "the model that is compared with the first"),
+        option("other_kv_type", &O::other_kv_type,
+               "its --kv-type, where that is not the first model's", Choices{kv_types}));
   }
 };
 
@@ -124,6 +129,7 @@ Result<int> compare(Arguments arguments) {
   HERD_TRY(Model first, open(model, options.window));
   ModelArguments second_arguments = model;
   second_arguments.model = other.other;
+  if (other.other_kv_type != "same") second_arguments.kv_type = other.other_kv_type;
   HERD_TRY(Model second, open(second_arguments, options.window));
   const llama4::Config& config = first.opened.loaded->config();
   if (second.opened.loaded->config().text.vocabulary != config.text.vocabulary)

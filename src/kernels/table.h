@@ -80,7 +80,7 @@ inline constexpr std::int64_t keys_per_block = 64;
 // only: its table starts at the chunk. A bidirectional layer (vision) gives every row the same count.
 struct AttendRow {
   const void* const* key_blocks =
-      nullptr;  // [ceil(count / 64)] pointers, each to [G, d, 64] of kv_dtype
+      nullptr;  // [ceil(count / 64)] pointers, each to [G, d, 64] of kv_dtype (of integers: kv_block.h)
   const void* const* value_blocks = nullptr;  // the same number, each to [G, 64, d]
   std::int64_t first = 0;  // first key index seen; 0 unless a chunk begins inside the table
   std::int64_t count = 0;  // one past the last key index seen; > first
@@ -92,7 +92,7 @@ struct AttendArgs {
   const float* q = nullptr;         // [T, N, d], rows q_stride floats apart
   float* o = nullptr;               // [T, N, d], rows o_stride floats apart
   const AttendRow* rows = nullptr;  // [T]
-  DType kv_dtype = DType::f32;      // f32 or bf16
+  DType kv_dtype = DType::f32;      // f32, bf16, q8_0 or q4_0
   std::int64_t T = 0, N = 0, G = 0, d = 0;
   std::int64_t q_stride = 0, o_stride = 0;
   float scale = 0;
@@ -101,13 +101,13 @@ struct AttendArgs {
 enum class KvPart : std::uint8_t { keys, values };
 
 // Writes rows of keys or values into cache blocks: row t goes to block[t] (a pointer to its [G, d, 64] or [G, 64, d]
-// block) at index within[t]. Rounds to dtype, nearest even.
+// block) at index within[t]. Rounds to dtype, nearest even, or to rotated integers (kv_block.h).
 struct StoreKvArgs {
   KvPart part = KvPart::values;
   const float* x = nullptr;              // [T, G, d], rows x_stride floats apart
   void* const* block = nullptr;          // [T]
   const std::int32_t* within = nullptr;  // [T], 0..63
-  DType dtype = DType::f32;              // f32 or bf16
+  DType dtype = DType::f32;              // f32, bf16, q8_0 or q4_0
   std::int64_t T = 0, G = 0, d = 0;
   std::int64_t x_stride = 0;
 };

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "kernels/kv_block.h"
 
 namespace herd::nn {
 namespace {
@@ -23,7 +24,7 @@ std::int64_t KvShape::kept(std::size_t layer, std::int64_t context) const {
 }
 
 std::uint64_t KvShape::bytes_per_block() const {
-  return static_cast<std::uint64_t>(heads * keys_per_block * head_size) * row_of(dtype).bytes;
+  return static_cast<std::uint64_t>(bytes_of(dtype, heads * keys_per_block * head_size));
 }
 
 std::uint64_t KvShape::bytes(std::int64_t context) const {
@@ -36,7 +37,7 @@ std::uint64_t KvShape::bytes(std::int64_t context) const {
 Result<KvCache> KvCache::create(KvShape shape, std::int64_t context) {
   HERD_CHECK(context > 0 && shape.heads > 0 && shape.head_size > 0, "context {}, {} heads of {}",
              context, shape.heads, shape.head_size);
-  HERD_CHECK(shape.dtype == DType::f32 || shape.dtype == DType::bf16, "a cache of {}",
+  HERD_CHECK(can_keep_kv(shape.dtype, shape.head_size), "a cache of {} in {}", shape.head_size,
              row_of(shape.dtype).name);
   KvCache cache;
   cache.context_ = context;

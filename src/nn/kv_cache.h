@@ -16,7 +16,7 @@ struct KvShape {
   std::vector<std::int64_t> chunk;  // [layers] positions a layer sees at most; 0 = all
   std::int64_t heads = 0;           // G
   std::int64_t head_size = 0;       // d
-  DType dtype = DType::bf16;        // f32 or bf16
+  DType dtype = DType::bf16;  // f32, bf16, or rotated integers: q8_0, q4_0 (kernels/kv_block.h)
 
   // Bytes of a full cache for `context` positions.
   [[nodiscard]] std::uint64_t bytes(std::int64_t context) const;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "kernels/kv_block.h"
 
 namespace herd::nn {
 namespace {
@@ -33,7 +34,7 @@ std::int64_t KvPool::chunk_of(const KvShape& shape) {
 }
 
 Result<KvPool> KvPool::create(KvShape shape, std::int64_t global_pages, std::int64_t local_pages) {
-  HERD_CHECK(shape.dtype == DType::f32 || shape.dtype == DType::bf16, "a cache of {}",
+  HERD_CHECK(can_keep_kv(shape.dtype, shape.head_size), "a cache of {} in {}", shape.head_size,
              row_of(shape.dtype).name);
   KvPool pool;
   pool.global_pages_ = global_pages;

@@ -18,6 +18,7 @@
 #include <type_traits>
 
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/kv_codes-inl.h"
 #include "kernels/cpu/product-inl.h"
 #include "kernels/cpu/work.h"
 
@@ -80,6 +81,10 @@ struct Tile {
   [[nodiscard]] Sight sight(std::int64_t t, std::int64_t start) const {
     return {std::clamp<std::int64_t>(row(t).first - start, 0, keys_per_block),
             std::clamp<std::int64_t>(row(t).count - start, 0, keys_per_block)};
+  }
+  [[nodiscard]] bool sees(std::int64_t t, std::int64_t start) const {
+    const Sight all = sight(t, start);
+    return all.low < all.high;
   }
 };
 
@@ -198,6 +203,20 @@ void add_block(Tile& tile, std::int64_t t, std::int64_t until, std::int64_t star
   }
 }
 
+// The block of integers of the tile's tables that begins at `start`.
+void see_codes(Tile& tile, std::int64_t start) {
+  const std::int64_t b = start / keys_per_block, d = tile.args.d;
+  const DType dtype = tile.args.kv_dtype;
+  decode_keys(kv_codes(tile.row(0).key_blocks[b], dtype, tile.head, d), dtype, d, tile.keys);
+  decode_values(kv_codes(tile.row(0).value_blocks[b], dtype, tile.head, d), dtype, d, tile.values);
+  for (std::int64_t t = 0, until; t < tile.rows; t = until) {
+    until = t + 1;
+    if (!tile.sees(t, start)) continue;
+    while (until < tile.rows && tile.sees(until, start)) ++until;
+    add_block(tile, t, until, start, tile.keys, tile.values);
+  }
+}
+
 // The block of the tile's tables that begins at `start`: as it lies where that will do, widened where it will not.
 template <class Number>
 void see_block(Tile& tile, std::int64_t start) {
@@ -207,13 +226,9 @@ void see_block(Tile& tile, std::int64_t start) {
   const auto* values = static_cast<const Number*>(tile.row(0).value_blocks[b]) + from;
   bool wide = false;  // whether the block is widened already
   for (std::int64_t t = 0, until; t < tile.rows; t = until) {
-    const auto sees = [&](std::int64_t row) {
-      const Tile::Sight sight = tile.sight(row, start);
-      return sight.low < sight.high;
-    };
     until = t + 1;
-    if (!sees(t)) continue;
-    while (until < tile.rows && sees(until)) ++until;
+    if (!tile.sees(t, start)) continue;
+    while (until < tile.rows && tile.sees(until, start)) ++until;
     const bool whole = d == tile.padded;
     if (whole && (std::is_same_v<Number, float> || (until - t) * tile.heads <= few_queries)) {
       add_block(tile, t, until, start, keys, values);
@@ -233,6 +248,7 @@ void see_block(Tile& tile, std::int64_t start) {
 // Rows [begin, end), which share block tables, and the query heads of key/value head g.
 void attend_rows(const AttendArgs& args, std::int64_t begin, std::int64_t end, std::int64_t g) {
   Tile tile(args, begin, end - begin, g);
+  const bool rotated = is_quantized(args.kv_dtype);
   const std::int64_t queries = tile.rows * tile.heads;
   std::fill(tile.o, tile.o + queries * tile.padded, 0.0f);
   std::fill(tile.largest, tile.largest + queries, lowest);
@@ -244,10 +260,14 @@ void attend_rows(const AttendArgs& args, std::int64_t begin, std::int64_t end, s
     const float* from = args.q + (begin + t) * args.q_stride + g * tile.heads * args.d;
     float* q = tile.q + t * tile.heads * args.d;
     for (std::int64_t i = 0; i < tile.heads * args.d; ++i) q[i] = from[i] * args.scale;
+    if (rotated)
+      for (std::int64_t h = 0; h < tile.heads; ++h) rotate(q + h * args.d, args.d);
   }
   for (std::int64_t start = first / keys_per_block * keys_per_block; start < count;
        start += keys_per_block) {
-    if (args.kv_dtype == DType::f32)
+    if (rotated)
+      see_codes(tile, start);
+    else if (args.kv_dtype == DType::f32)
       see_block<float>(tile, start);
     else
       see_block<std::uint16_t>(tile, start);
@@ -258,6 +278,7 @@ void attend_rows(const AttendArgs& args, std::int64_t begin, std::int64_t end, s
       float* out = args.o + (begin + t) * args.o_stride + (g * tile.heads + h) * args.d;
       const float* o = tile.o + query * tile.padded;
       for (std::int64_t i = 0; i < args.d; ++i) out[i] = o[i] / tile.total[query];
+      if (rotated) rotate(out, args.d);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/decode-inl.h"
 #include "kernels/cpu/work.h"
+#include "kernels/kv_block.h"
 #include "quant/formats.h"
 #include "tensor/float_bits.h"
 
@@ -221,14 +222,19 @@ void gather_add(const GatherAddArgs& args, const Lane& lane) {
 
 void store_kv(const StoreKvArgs& args, const Lane& lane) {
   const auto width = static_cast<double>(args.G * args.d);
-  share(lane, args.T, 0.2 * width, [&](std::int64_t begin, std::int64_t end) {
-    StoreKvArgs part = args;
-    part.x += begin * args.x_stride;
-    part.block += begin;
-    part.within += begin;
-    part.T = end - begin;
-    HWY_DYNAMIC_DISPATCH(store_kv)(part);
-  });
+  share(lane, args.T, (is_quantized(args.dtype) ? 4 : 0.2) * width,
+        [&](std::int64_t begin, std::int64_t end) {
+          StoreKvArgs part = args;
+          part.x += begin * args.x_stride;
+          part.block += begin;
+          part.within += begin;
+          part.T = end - begin;
+          if (is_quantized(part.dtype)) {
+            const auto d = static_cast<std::size_t>(part.d);
+            return store_kv_codes(part, {scratch(d), d});
+          }
+          HWY_DYNAMIC_DISPATCH(store_kv)(part);
+        });
 }
 
 }  // namespace herd::cpu

@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/kv_block.h"
 #include "kernels/ref/ref.h"
 #include "tensor/float_bits.h"
 
@@ -16,27 +17,38 @@ std::int64_t place(KvPart part, std::int64_t g, std::int64_t within, std::int64_
                               : (g * keys_per_block + within) * d + i;
 }
 
-// Element i of key or value `index` of head g, in a table of blocks.
-double cached(KvPart part, const void* const* blocks, const AttendArgs& args, std::int64_t index,
-              std::int64_t g, std::int64_t i) {
-  return element_as_f32(blocks[index / keys_per_block], args.kv_dtype,
-                        place(part, g, index % keys_per_block, i, args.d));
+// What row t sees of the keys or values of head g, as the formula has them: integers are turned back.
+std::vector<float> seen(KvPart part, const AttendArgs& args, std::int64_t t, std::int64_t g) {
+  const AttendRow& row = args.rows[t];
+  const void* const* blocks = part == KvPart::keys ? row.key_blocks : row.value_blocks;
+  std::vector<float> all(static_cast<std::size_t>((row.count - row.first) * args.d));
+  float* to = all.data();
+  for (std::int64_t index = row.first; index < row.count; ++index, to += args.d) {
+    const void* block = blocks[index / keys_per_block];
+    const std::int64_t within = index % keys_per_block;
+    if (is_quantized(args.kv_dtype)) {
+      read_kv_codes(part, args.kv_dtype, block, within, g, args.d, to);
+      rotate(to, args.d);
+      continue;
+    }
+    for (std::int64_t i = 0; i < args.d; ++i)
+      to[i] = element_as_f32(block, args.kv_dtype, place(part, g, within, i, args.d));
+  }
+  return all;
 }
 
 // The textbook formula: all scores, their maximum, the weights, the weighted mean of the values.
-void attend_head(const AttendArgs& args, std::int64_t t, std::int64_t n,
-                 std::vector<double>& score) {
+void attend_head(const AttendArgs& args, std::int64_t t, std::int64_t n, const float* keys,
+                 const float* values, std::vector<double>& score) {
   const AttendRow& row = args.rows[t];
-  const std::int64_t g = n / (args.N / args.G);
   const float* q = args.q + t * args.q_stride + n * args.d;
   float* o = args.o + t * args.o_stride + n * args.d;
 
   score.clear();
   double largest = -std::numeric_limits<double>::infinity();
-  for (std::int64_t key = row.first; key < row.count; ++key) {
+  for (std::int64_t key = row.first; key < row.count; ++key, keys += args.d) {
     double sum = 0;
-    for (std::int64_t i = 0; i < args.d; ++i)
-      sum += double{q[i]} * cached(KvPart::keys, row.key_blocks, args, key, g, i);
+    for (std::int64_t i = 0; i < args.d; ++i) sum += double{q[i]} * double{keys[i]};
     score.push_back(sum * double{args.scale});
     largest = std::max(largest, score.back());
   }
@@ -45,8 +57,7 @@ void attend_head(const AttendArgs& args, std::int64_t t, std::int64_t n,
   for (std::int64_t i = 0; i < args.d; ++i) {
     double sum = 0;
     for (std::size_t j = 0; j < score.size(); ++j)
-      sum += score[j] * cached(KvPart::values, row.value_blocks, args,
-                               row.first + static_cast<std::int64_t>(j), g, i);
+      sum += score[j] * double{values[static_cast<std::int64_t>(j) * args.d + i]};
     o[i] = static_cast<float>(sum / total);
   }
 }
@@ -55,11 +66,21 @@ void attend_head(const AttendArgs& args, std::int64_t t, std::int64_t n,
 
 void attend(const AttendArgs& args, const Lane&) {
   std::vector<double> score;
+  const std::int64_t group = args.N / args.G;
   for (std::int64_t t = 0; t < args.T; ++t)
-    for (std::int64_t n = 0; n < args.N; ++n) attend_head(args, t, n, score);
+    for (std::int64_t g = 0; g < args.G; ++g) {
+      const std::vector<float> keys = seen(KvPart::keys, args, t, g);
+      const std::vector<float> values = seen(KvPart::values, args, t, g);
+      for (std::int64_t n = g * group; n < (g + 1) * group; ++n)
+        attend_head(args, t, n, keys.data(), values.data(), score);
+    }
 }
 
 void store_kv(const StoreKvArgs& args, const Lane&) {
+  if (is_quantized(args.dtype)) {
+    std::vector<float> row(static_cast<std::size_t>(args.d));
+    return store_kv_codes(args, row);
+  }
   for (std::int64_t t = 0; t < args.T; ++t)
     for (std::int64_t g = 0; g < args.G; ++g) {
       const float* x = args.x + t * args.x_stride + g * args.d;

@@ -3,21 +3,34 @@
 
 #include <fmt/format.h>
 
+#include <numeric>
+
+#include "kernels/kv_block.h"
 #include "kernels/testing/cases.h"
 
 namespace herd::test {
 
+// What keys and values can be kept in, with heads of d for it.
+inline DType random_kv_type(Draw& draw) {
+  constexpr std::array types{DType::f32, DType::bf16, DType::q8_0, DType::q4_0};
+  return types[static_cast<std::size_t>(draw.between(0, 3))];
+}
+inline std::int64_t random_head_size(Draw& draw, DType dtype) {
+  if (is_quantized(dtype)) return kv_group * draw.between(1, 4);
+  return draw.one_in(4) ? draw.between(1, 140) : 8 * draw.between(1, 17);
+}
+
 struct AttendSizes {
-  std::int64_t T, G, heads, d, blocks;
   DType dtype;
+  std::int64_t T, G, heads, d, blocks;
 
   explicit AttendSizes(Draw& draw)
-      : T(draw.between(1, 40)),
+      : dtype(random_kv_type(draw)),
+        T(draw.between(1, 40)),
         G(draw.between(1, 3)),
         heads(draw.between(1, 6)),
-        d(draw.one_in(4) ? draw.between(1, 140) : 8 * draw.between(1, 17)),
-        blocks(draw.between(1, 4)),
-        dtype(draw.one_in(2) ? DType::f32 : DType::bf16) {}
+        d(random_head_size(draw, dtype)),
+        blocks(draw.between(1, 4)) {}
   [[nodiscard]] std::int64_t width() const { return G * heads * d; }
 };
 
@@ -27,15 +40,21 @@ class AttendCase final : public KernelCase {
     const std::int64_t block = sizes_.G * keys_per_block * sizes_.d;
     const std::int64_t all = 4 * sizes_.blocks * block;  // keys and values of two sequences
     wide_ = Input<float>::floats(draw, all);
-    narrow_ = Input<std::uint16_t>(draw, all, [this, i = std::int64_t{0}]() mutable {
-      return bf16_of_f32(wide_.data()[i++]);
-    });
-    std::int64_t at = 0;
+    // In units of the narrowest type's alignment.
+    const std::int64_t units = bytes_of(sizes_.dtype, block) / 2;
+    narrow_ = Input<std::uint16_t>(draw, 4 * sizes_.blocks * units, [] { return 0; });
+    std::int64_t wide = 0, narrow = 0;
     for (auto& sequence : tables_)
       for (auto& table : sequence)
-        for (std::int64_t b = 0; b < sizes_.blocks; ++b, at += block)
-          table.push_back(sizes_.dtype == DType::f32 ? static_cast<const void*>(wide_.data() + at)
-                                                     : narrow_.data() + at);
+        for (std::int64_t b = 0; b < sizes_.blocks; ++b, wide += block, narrow += units) {
+          const KvPart part = &table == &sequence[0] ? KvPart::keys : KvPart::values;
+          if (sizes_.dtype == DType::f32) {
+            table.push_back(wide_.data() + wide);
+          } else {
+            fill(part, wide_.data() + wide, narrow_.data() + narrow);
+            table.push_back(narrow_.data() + narrow);
+          }
+        }
     const bool two = draw.one_in(2);
     for (std::int64_t t = 0; t < sizes_.T; ++t) {
       const auto& sequence = tables_[two && draw.one_in(2) ? 1 : 0];
@@ -91,6 +110,23 @@ class AttendCase final : public KernelCase {
   [[nodiscard]] std::int64_t offset() const { return offset_; }
 
  private:
+  // A block of 64 rows [64, G, d], as a cache keeps them.
+  void fill(KvPart part, const float* x, void* block) const {
+    const std::vector<void*> blocks(keys_per_block, block);
+    std::vector<std::int32_t> within(keys_per_block);
+    std::iota(within.begin(), within.end(), 0);
+    ref_kernels().store_kv({.part = part,
+                            .x = x,
+                            .block = blocks.data(),
+                            .within = within.data(),
+                            .dtype = sizes_.dtype,
+                            .T = keys_per_block,
+                            .G = sizes_.G,
+                            .d = sizes_.d,
+                            .x_stride = sizes_.G * sizes_.d},
+                           {});
+  }
+
   static constexpr float scale = 0.3f;
 
   AttendSizes sizes_;
@@ -110,13 +146,15 @@ inline std::unique_ptr<KernelCase> random_attend(Draw& draw) {
 inline std::unique_ptr<KernelCase> random_store_kv(Draw& draw) {
   constexpr std::int64_t blocks = 3, bytes_guard = 64;
   const std::int64_t T = draw.one_in(10) ? draw.between(100, 180) : draw.between(0, 30);
-  const std::int64_t G = draw.between(1, 4), d = draw.between(1, 140);
+  const DType dtype = random_kv_type(draw);
+  const std::int64_t G = draw.between(1, 4);
+  const std::int64_t d = is_quantized(dtype) ? kv_group * draw.between(1, 4) : draw.between(1, 140);
   const std::int64_t x_stride = G * d + (draw.one_in(2) ? 0 : draw.between(1, 40));
-  const DType dtype = draw.one_in(2) ? DType::f32 : DType::bf16;
   const KvPart part = draw.one_in(2) ? KvPart::keys : KvPart::values;
-  const auto bytes = static_cast<std::int64_t>(row_of(dtype).bytes);
+  const std::int64_t bytes = is_quantized(dtype) ? 2 : bytes_of(dtype, 1);  // alignment
   const Input<float> x(draw, T * x_stride, [&] {
     // Some that have no exact neighbour, some ties of the rounding, some not finite.
+    if (is_quantized(dtype)) return draw.wide_number(60000);
     if (draw.one_in(40)) return draw.one_in(2) ? -INFINITY : std::bit_cast<float>(0x7f800001u);
     const auto bits = std::bit_cast<std::uint32_t>(draw.wide_number(3e38));
     return std::bit_cast<float>(draw.one_in(4) ? (bits & 0xffff0000u) | 0x8000u : bits);
@@ -127,7 +165,7 @@ inline std::unique_ptr<KernelCase> random_store_kv(Draw& draw) {
     std::swap(places[static_cast<std::size_t>(t)],
               places[static_cast<std::size_t>(draw.between(t, blocks * keys_per_block - 1))]);
   const std::int64_t offset = bytes_guard + bytes * draw.between(0, 15);
-  const std::int64_t block_bytes = G * keys_per_block * d * bytes;
+  const std::int64_t block_bytes = bytes_of(dtype, G * keys_per_block * d);
   const auto run = [=](const KernelTable& table, const Lane& lane) {
     std::vector<std::uint8_t> memory(
         static_cast<std::size_t>(offset + blocks * block_bytes + bytes_guard), 0xcd);
