@@ -29,7 +29,12 @@ struct S : NeonDot {
   static constexpr int chains = 4;
 };
 
+// Shifts take their counts from vectors, so panels are decoded in loops: written out, they take the compiler minutes.
+#pragma push_macro("HERD_UNROLL")
+#undef HERD_UNROLL
+#define HERD_UNROLL
 #include "kernels/cpu/quantized_codes-inl.h"
+#pragma pop_macro("HERD_UNROLL")
 #include "kernels/cpu/quantized_tile-inl.h"
 
 }  // namespace
