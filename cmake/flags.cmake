@@ -30,14 +30,14 @@ if(HERD_SANITIZE)
     target_compile_options(herd_flags INTERFACE -fsanitize=fuzzer-no-link)
   endif()
 else()
-  target_compile_options(herd_flags INTERFACE
-    -fstack-protector-strong -fstack-clash-protection
-    -fno-strict-overflow -fno-delete-null-pointer-checks)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-    target_compile_options(herd_flags INTERFACE -fcf-protection=full)
+    set(HERD_JUMP_MARKS -fcf-protection=full)
   elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
-    target_compile_options(herd_flags INTERFACE -mbranch-protection=standard)
+    set(HERD_JUMP_MARKS -mbranch-protection=standard)
   endif()
+  target_compile_options(herd_flags INTERFACE
+    -fstack-protector-strong -fstack-clash-protection ${HERD_JUMP_MARKS}
+    -fno-strict-overflow -fno-delete-null-pointer-checks)
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
     target_compile_options(herd_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
   endif()
