@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 build=$1
-# A tenth of the random cases: every instruction takes about thirty here.
+# A tenth of the random cases: QEMU takes many instructions for one.
 export HERD_TEST_SEEDS="${HERD_TEST_SEEDS:-20}"
 
 run() {

@@ -31,7 +31,7 @@ std::string difference(const std::vector<float>& ref, const std::vector<float>& 
   return "";
 }
 
-// HERD_TEST_SEEDS bounds what runs where every instruction takes a hundred (`make test-arm`).
+// HERD_TEST_SEEDS bounds what runs where every instruction takes many (`make test-arm`).
 std::uint64_t seeds_of(const test::CaseKind& kind) {
   const char* most = std::getenv("HERD_TEST_SEEDS");
   return most == nullptr ? kind.seeds

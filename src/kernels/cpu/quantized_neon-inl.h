@@ -14,8 +14,8 @@ struct NeonVectors : QuantizedExtras {
     float32x4_t a, b, c, d;
   };
   static constexpr int bands = 1;
-  static constexpr int few_rows_max =
-      2;  // sums of four rows and of their groups would fill all registers
+  // The sums of four rows and of their groups would fill all registers.
+  static constexpr int few_rows_max = 2;
   static constexpr bool wants_16_bits = false;  // products of 32 bits are as quick
 
   template <class Op>
