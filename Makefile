@@ -5,7 +5,7 @@ PORT ?= 8080
 FUZZ_SECONDS ?= 30
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run chat test build bench format lint test-slow asan tsan fuzz setup setup-dev clean help
+.PHONY: run chat test build bench format lint test-slow test-arm asan tsan fuzz setup setup-arm setup-dev clean help
 .DEFAULT_GOAL := help
 
 run: build/build.ninja ## serve a model: a chat page and APIs; MODEL=dir for another one than models/cria, PORT=8080
@@ -32,7 +32,13 @@ test-slow: setup-dev build/build.ninja ## what takes minutes or gigabytes: true 
 	@tools/reference/setup.sh
 	@cmake --build build -j $(JOBS)
 	@ctest --test-dir build -L slow --output-on-failure --no-tests=error
+	@$(MAKE) test-arm
 	@$(MAKE) fuzz
+
+test-arm: setup-arm ## the tests up to the kernels for AArch64, cross-compiled, under QEMU on three processors
+	@cmake --preset arm64
+	@cmake --build build/arm64 --target base_test quant_test kernels_test -j $(JOBS)
+	@tests/arm_test.sh build/arm64
 
 asan: export ASAN_OPTIONS = detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1:allocator_may_return_null=1
 asan: export UBSAN_OPTIONS = print_stacktrace=1
@@ -55,6 +61,9 @@ format: setup-dev ## clang-format over everything
 
 setup: ## install missing Debian packages
 	@tools/setup.sh
+
+setup-arm: ## also the cross compiler and emulator of test-arm
+	@tools/setup.sh --arm
 
 setup-dev: ## also those that only developers need
 	@tools/setup.sh --dev

@@ -30,8 +30,13 @@ if(HERD_SANITIZE)
     target_compile_options(herd_flags INTERFACE -fsanitize=fuzzer-no-link)
   endif()
 else()
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    set(HERD_JUMP_MARKS -fcf-protection=full)
+  elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+    set(HERD_JUMP_MARKS -mbranch-protection=standard)
+  endif()
   target_compile_options(herd_flags INTERFACE
-    -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
+    -fstack-protector-strong -fstack-clash-protection ${HERD_JUMP_MARKS}
     -fno-strict-overflow -fno-delete-null-pointer-checks)
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
     target_compile_options(herd_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)

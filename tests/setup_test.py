@@ -10,12 +10,21 @@ from pathlib import Path
 
 SETUP = Path(__file__).resolve().parent.parent / "tools/setup.sh"
 
-# dpkg-query prints one "status:name" for each package that is not in $ABSENT; all others log their call.
-DPKG = """#!/bin/sh
+# dpkg-query prints one "status:name:architecture" for each package that is not in $ABSENT, where this machine's is
+# amd64; dpkg knows the other architectures $FOREIGN. All others log their call.
+DPKG_QUERY = """#!/bin/sh
 shift 3
 for package in "$@"; do
-  case " $ABSENT " in *" $package "*) ;; *) printf 'installed:%s ' "$package" ;; esac
+  case " $ABSENT " in *" $package "*) continue ;; esac
+  case $package in *:*) printf 'installed:%s ' "$package" ;; *) printf 'installed:%s:amd64 ' "$package" ;; esac
 done
+"""
+DPKG = """#!/bin/sh
+case $1 in
+  --print-architecture) echo amd64 ;;
+  --print-foreign-architectures) for one in $FOREIGN; do echo $one; done ;;
+  *) echo "dpkg $*" >> "$LOG" ;;
+esac
 """
 LOGGED = '#!/bin/sh\necho "{name} $*" >> "$LOG"\n{rest}\n'
 
@@ -26,15 +35,16 @@ class Setup(unittest.TestCase):
             bin_folder, log = Path(folder) / "bin", Path(folder) / "log"
             bin_folder.mkdir()
             scripts = {
-                "dpkg-query": DPKG,
+                "dpkg-query": DPKG_QUERY,
+                "dpkg": DPKG,
                 "id": f"#!/bin/sh\necho {uid}\n",
                 "apt-get": LOGGED.format(name="apt-get", rest=f"exit {apt_status}"),
                 "sudo": LOGGED.format(name="sudo", rest='[ "$1" != -n ] || shift; exec "$@"'),
             }
-            for name in (*have, "id"):
+            for name in (*have, "id", "dpkg"):
                 (bin_folder / name).write_text(scripts[name])
                 (bin_folder / name).chmod(stat.S_IRWXU)
-            for tool in ("sh", "env", "sed", "cat"):
+            for tool in ("sh", "env", "sed", "cat", "grep"):
                 (bin_folder / tool).symlink_to(f"/usr/bin/{tool}")
             done = subprocess.run(
                 ["/bin/sh", str(SETUP), *arguments], capture_output=True, text=True, check=False,
@@ -63,6 +73,20 @@ class Setup(unittest.TestCase):
         self.assertEqual(self.run_setup(absent="clang-19"), (0, "", []))
         _, said, _ = self.run_setup("--dev", absent="clang-19")
         self.assertIn("installing clang-19", said)
+
+    def test_arm_gets_packages_of_another_architecture(self):
+        self.assertEqual(self.run_setup(absent="qemu-user libhwy-dev:arm64"), (0, "", []))
+        self.assertEqual(self.run_setup("--arm"), (0, "", []))
+        install = "apt-get -q install -y --no-install-recommends qemu-user libhwy-dev:arm64"
+        _, said, calls = self.run_setup("--arm", absent="qemu-user libhwy-dev:arm64")
+        self.assertIn("installing qemu-user libhwy-dev:arm64", said)
+        self.assertEqual(calls, ["dpkg --add-architecture arm64", "apt-get -q update", install])
+        _, _, calls = self.run_setup("--arm", absent="qemu-user libhwy-dev:arm64", FOREIGN="i386 arm64")
+        self.assertEqual(calls, ["apt-get -q update", install])
+
+    def test_another_architecture_is_not_this_machines(self):
+        _, said, _ = self.run_setup("--arm", absent="libhwy-dev")
+        self.assertIn("installing libhwy-dev\n", said)
 
     def test_uses_sudo_without_asking_where_nobody_can_answer(self):
         status, _, calls = self.run_setup(absent="ccache", uid=1000, have=("dpkg-query", "apt-get", "sudo"))
@@ -94,7 +118,7 @@ class Setup(unittest.TestCase):
     def test_refuses_unknown_arguments(self):
         status, said, _ = self.run_setup("--devel")
         self.assertEqual(status, 2)
-        self.assertIn("wanted --check, --dev or --help", said)
+        self.assertIn("wanted --check, --dev, --arm or --help", said)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "base/bytes.h"
@@ -73,7 +74,7 @@ class RandomPacked {
 
 class Packed : public testing::TestWithParam<DType> {
  protected:
-  void TearDown() override { cpu::force_instruction_set(""); }
+  void TearDown() override { cpu::force_quantized_kernels(""); }
 };
 
 INSTANTIATE_TEST_SUITE_P(Formats, Packed, testing::ValuesIn(packable()),
@@ -194,15 +195,11 @@ TEST_P(Packed, GivesTheSameBitsForAnyRowsThreadsAndInstructions) {
           {x.data(), in, y.data(), out, &groups[g], static_cast<std::int64_t>(together)}, {&pool});
     return y;
   };
-  const std::vector<std::string_view> sets = cpu::instruction_sets();
-  ASSERT_TRUE(cpu::force_instruction_set(sets.back()));
+  ASSERT_TRUE(cpu::force_quantized_kernels("portable"));
   const std::vector<float> whole = multiply(rows, 1, true);
-  std::vector<std::string_view> paths;
-  for (const std::string_view set : sets) {
-    ASSERT_TRUE(cpu::force_instruction_set(set));
-    const std::string_view path = cpu::chosen_quantized_kernels().name;
-    if (std::ranges::find(paths, path) != paths.end()) continue;
-    paths.push_back(path);
+  for (const cpu::QuantizedKernels* kernels : cpu::quantized_kernels()) {
+    const std::string_view path = kernels->name;
+    ASSERT_TRUE(cpu::force_quantized_kernels(path));
     for (const std::int64_t step : {1, 2, 3, 4, 7, 8, 11, 12, 13, 20, 205})
       for (const int threads : {1, 3}) {
         if (path == "portable" && step % 4 != 1) continue;  // slow
@@ -211,7 +208,6 @@ TEST_P(Packed, GivesTheSameBitsForAnyRowsThreadsAndInstructions) {
                           << " threads: row " << at / out << " output " << at % out;
       }
   }
-  EXPECT_EQ(paths.size(), cpu::quantized_kernels().size());
 }
 
 TEST_P(Packed, IsTheSumOfItsQuantizedProducts) {
@@ -250,6 +246,33 @@ TEST_P(Packed, IsTheSumOfItsQuantizedProducts) {
                   rounding_of_x + 64 * test::eps * magnitudes)
           << "row " << t << " output " << o;
     }
+  }
+}
+
+// Each instruction set has its own; HERD_TEST_KERNELS names what this processor's best must be, where that is known.
+TEST(QuantizedKernels, FollowTheInstructionSet) {
+  const auto best = cpu::quantized_kernels().front()->name;
+  const char* wanted = std::getenv("HERD_TEST_KERNELS");
+  EXPECT_EQ(best, wanted != nullptr ? std::string_view(wanted) : best);
+  EXPECT_EQ(cpu::chosen_quantized_kernels().name, best);
+  for (const std::string_view set : cpu::instruction_sets()) {
+    ASSERT_TRUE(cpu::force_instruction_set(set));
+    const bool own = set.starts_with("AVX3") || set == "NEON";
+    EXPECT_EQ(cpu::chosen_quantized_kernels().name, own             ? best
+                                                    : set == "AVX2" ? "avx2"
+                                                                    : "portable")
+        << set;
+  }
+  cpu::force_instruction_set("");
+  EXPECT_FALSE(cpu::force_quantized_kernels("abacus"));
+  EXPECT_EQ(cpu::chosen_quantized_kernels().name, best);
+}
+
+TEST(QuantizedKernels, CountTheOperationsOfTheirChains) {
+  for (const cpu::QuantizedKernels* kernels : cpu::quantized_kernels()) {
+    const double once = kernels->dot_chains(1);
+    EXPECT_GE(once, 2 * 64) << kernels->name;
+    EXPECT_EQ(kernels->dot_chains(7), 7 * once) << kernels->name;
   }
 }
 

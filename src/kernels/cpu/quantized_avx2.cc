@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "kernels/cpu/quantized_extras.h"
 #include "kernels/cpu/targets.h"
 #include "kernels/grid_tables.h"
 #include "kernels/packed_block.h"
@@ -25,7 +26,7 @@ HWY_PUSH_ATTRIBUTES("avx2,fma,f16c,bmi,bmi2")
 namespace herd::cpu {
 namespace {
 
-struct S {
+struct S : QuantizedExtras {
   struct I {
     __m256i a, b;
   };
@@ -35,10 +36,6 @@ struct S {
   static constexpr int bands = 1;
   static constexpr int columns = 2;
   static constexpr int few_rows_max = 4;
-  static constexpr bool has_two_by_six = false;
-  template <int vectors, bool has_sign>
-  static void two_by_six(const std::uint8_t*, const std::uint8_t*, const std::int8_t*,
-                         const std::int32_t*, I (&)[2][6]);  // not here
   static constexpr int chains = 4;
 
   template <class Op>

@@ -1,5 +1,6 @@
 // Packed blocks as vectors: codes as unsigned bytes, scales and minima as numbers of 16 outputs. Included by each file
-// of quantized kernels, within its namespace, after its vector class S (quantized_vnni512.cc says what S has).
+// of quantized kernels, within its namespace, after its vector class S (quantized_vnni512.cc says what S has,
+// quantized_extras.h what it may have).
 //
 // Formats of two kinds. Integer scales: codes with a scale of at most eight bits per 16 or 32 inputs and one or two
 // half-precision numbers for all 256. Float scales: one per 32 inputs.
@@ -303,7 +304,11 @@ struct Decoded {
 template <class Block>
 void decode_panel(const Block& block, Panel& to) {
   const InPlace<Block> from{&block};
-  HERD_UNROLL for (int n = 0; n < 64; ++n) S::store(from.codes(n), to.code[n]);
+  if constexpr (S::pairs_inputs)
+    HERD_UNROLL for (int n = 0; n < 64; n += 2)
+        S::template store_pair<has_signs<Block>>(from.codes(n), from.codes(n + 1), to.code[n]);
+  else
+    HERD_UNROLL for (int n = 0; n < 64; ++n) S::store(from.codes(n), to.code[n]);
   constexpr int groups = groups_of<Block>;
   if constexpr (has_integer_scales<Block>) {
     HERD_UNROLL for (int g = 0; g < groups; ++g) S::store(from.integer_scale(g), to.scale[g]);

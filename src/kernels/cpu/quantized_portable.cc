@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "kernels/cpu/quantized_extras.h"
 #include "kernels/cpu/quantized_product.h"
 #include "kernels/cpu/targets.h"
 #include "kernels/grid_tables.h"
@@ -18,17 +19,14 @@
 namespace herd::cpu {
 namespace {
 
-struct S {
+struct S : QuantizedExtras {
   using I = std::array<std::int32_t, 16>;
   using F = std::array<float, 16>;
   using Bytes = std::array<std::uint8_t, 64>;
   static constexpr int bands = 1;
   static constexpr int columns = 2;
   static constexpr int few_rows_max = 2;
-  static constexpr bool has_two_by_six = false;
-  template <int vectors, bool has_sign>
-  static void two_by_six(const std::uint8_t*, const std::uint8_t*, const std::int8_t*,
-                         const std::int32_t*, I (&)[2][6]);  // not here
+  static constexpr bool wants_16_bits = false;
   static constexpr int chains = 2;
 
   template <class Op>

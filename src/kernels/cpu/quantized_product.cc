@@ -4,7 +4,25 @@
 
 #include "kernels/cpu/instruction_set.h"
 
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace herd::cpu {
+namespace {
+
+const QuantizedKernels* forced = nullptr;
+
+// Whether products with these belong to one of Highway's instruction sets.
+bool allowed_by(std::string_view set, std::string_view kernels) {
+  if (kernels == "avx512_vnni") return set.starts_with("AVX3");
+  if (kernels == "avx2") return set.starts_with("AVX3") || set == "AVX2";
+  if (kernels.starts_with("neon")) return set == "NEON";
+  return true;
+}
+
+}  // namespace
 
 std::span<const QuantizedKernels* const> quantized_kernels() {
 #if defined(__x86_64__)
@@ -15,6 +33,12 @@ std::span<const QuantizedKernels* const> quantized_kernels() {
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                     __builtin_cpu_supports("avx512dq");
   return std::span(all).subspan(vnni ? 0 : avx2 ? 1 : 2);
+#elif defined(__aarch64__)
+  static const std::array<const QuantizedKernels*, 4> all{
+      &quantized_neon_i8mm, &quantized_neon_dotprod, &quantized_neon, &quantized_portable};
+  const bool dot_product = (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+  const bool i8mm = dot_product && (::getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+  return std::span(all).subspan(i8mm ? 0 : dot_product ? 1 : 2);
 #else
   static const std::array<const QuantizedKernels*, 1> all{&quantized_portable};
   return all;
@@ -22,14 +46,20 @@ std::span<const QuantizedKernels* const> quantized_kernels() {
 }
 
 const QuantizedKernels& chosen_quantized_kernels() {
+  if (forced != nullptr) return *forced;
   const std::string_view set = chosen_instruction_set();
   const auto all = quantized_kernels();
-  for (const QuantizedKernels* one : all) {
-    if (one->name == "avx512_vnni" && !set.starts_with("AVX3")) continue;
-    if (one->name == "avx2" && !set.starts_with("AVX3") && set != "AVX2") continue;
-    return *one;
-  }
+  for (const QuantizedKernels* one : all)
+    if (allowed_by(set, one->name)) return *one;
   return *all.back();
+}
+
+bool force_quantized_kernels(std::string_view name) {
+  forced = nullptr;
+  if (name.empty()) return true;
+  for (const QuantizedKernels* one : quantized_kernels())
+    if (one->name == name) forced = one;
+  return forced != nullptr;
 }
 
 }  // namespace herd::cpu

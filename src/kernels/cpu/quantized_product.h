@@ -44,9 +44,15 @@ inline constexpr std::int64_t rows_beyond = 16;
 std::span<const QuantizedKernels* const> quantized_kernels();
 // The best that the chosen instruction set (instruction_set.h) allows.
 const QuantizedKernels& chosen_quantized_kernels();
+// Makes products use the one of quantized_kernels() with this name, whatever the instruction set, or the chosen one
+// again for "". For tests and benchmarks: no kernel may run meanwhile. False if there is no such name.
+bool force_quantized_kernels(std::string_view name);
 
 extern const QuantizedKernels quantized_vnni512;
 extern const QuantizedKernels quantized_avx2;
+extern const QuantizedKernels quantized_neon_i8mm;
+extern const QuantizedKernels quantized_neon_dotprod;
+extern const QuantizedKernels quantized_neon;
 extern const QuantizedKernels quantized_portable;
 
 }  // namespace herd::cpu

@@ -43,6 +43,11 @@ HWY_INLINE void group_sums(const Source (&w)[static_cast<std::size_t>(R)],
                                               x->code + 4 * g * vectors, start, sum);
     return;
   }
+  if constexpr (S::pairs_inputs && !Source::shifts) {
+    static_assert(R == 1);
+    S::template paired<vectors, C>(w[0].panel->code[g * vectors], x, 4 * g * vectors, sum[0]);
+    return;
+  }
   HERD_UNROLL for (int c = 0; c < C; ++c) {
     const auto start = first_sum<groups, has_sign>(x[c], g);
     HERD_UNROLL for (int r = 0; r < R; ++r) sum[r][c] = start;
@@ -161,7 +166,7 @@ HWY_NOINLINE void tile(const Source (&w)[static_cast<std::size_t>(R)], const Qua
                        bool fits) {
   if constexpr (!F::integer_scales)
     float_tile<F, R, C>(w, x, y);
-  else if (fits)
+  else if (S::wants_16_bits && fits)
     integer_tile<F, true, R, C>(w, x, y, sums);
   else
     integer_tile<F, false, R, C>(w, x, y, sums);
@@ -170,7 +175,7 @@ HWY_NOINLINE void tile(const Source (&w)[static_cast<std::size_t>(R)], const Qua
 template <class Block>
 bool fit_16_bits(const QuantizedInputs* x, std::int64_t rows) {
   bool fits = true;
-  if constexpr (has_integer_scales<Block>)
+  if constexpr (S::wants_16_bits && has_integer_scales<Block>)
     for (std::int64_t c = 0; c < rows; ++c) fits &= fits_16_bits<Block>(x[c]);
   return fits;
 }
@@ -355,7 +360,7 @@ void quantize(InputScales scales, const float* x, std::int64_t in, QuantizedInpu
   quantize_block(scales, part, *to);
 }
 
-double dot_chains(std::int64_t rounds) {
+[[maybe_unused]] double dot_chains(std::int64_t rounds) {
   constexpr int chains = S::chains;
   typename S::I sum[static_cast<std::size_t>(chains)];
   const std::int32_t seed[2] = {0x01020304, 0x05060708};

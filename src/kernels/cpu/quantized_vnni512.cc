@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "kernels/cpu/quantized_extras.h"
 #include "kernels/cpu/targets.h"
 #include "kernels/grid_tables.h"
 #include "kernels/packed_block.h"
@@ -40,7 +41,7 @@ struct Count {
 };
 
 // Sixteen lanes of 32 bits, or 64 bytes.
-struct S {
+struct S : QuantizedExtras {
   using I = __m512i;
   using F = __m512;
   static constexpr int bands = 2;    // of 16 outputs in a tile
