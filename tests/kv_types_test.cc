@@ -72,7 +72,7 @@ TEST_F(KvTypes, IntegersHardlyChangeWhatIsPredicted) {
   EXPECT_LT(q8.mean_kl(), 1e-4);
   EXPECT_GT(q8.top_agreement(), 0.98);
   const auto q4 = cost(DType::q4_0);
-  EXPECT_LT(q4.mean_kl(), 1e-2);
+  EXPECT_LT(q4.mean_kl(), 4e-2);
   EXPECT_GT(q4.top_agreement(), 0.9);
 }
 

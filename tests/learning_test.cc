@@ -47,7 +47,7 @@ bool asks_for_a_colour(const world::Sample& sample) {
 
 TEST(Learning, AnswersAboutStoriesAndColoursFromRandomWeights) {
   const cli::TemporaryDirectory directory;
-  const std::string recipe = std::string(HERD_ROOT) + "/tests/data/learning/recipe.toml";
+  const std::string recipe = fs::path(HERD_ROOT) / "tests/data/learning/recipe.toml";
   const cli::Ran ran = cli::run_herd({"train", recipe, "--out", directory / "out"});
   ASSERT_EQ(ran.status, 0) << ran.err;
   const fs::path model = directory.path() / "out" / "model";

@@ -1,5 +1,6 @@
 #include "cli/output.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace herd::cli {
@@ -16,11 +17,11 @@ TEST(Harmless, LeavesTextAndTakesWhatMovesATerminal) {
   const std::string text = "a line\n\tand \xc2\xa0 \xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x91";
   EXPECT_EQ(harmless(text), text);
   const std::string taken = "\xef\xbf\xbd";
-  EXPECT_EQ(harmless("\x1b]0;title\x07 \x7f\r"), taken + "]0;title" + taken + " " + taken + taken);
+  EXPECT_EQ(harmless("\x1b]0;title\x07 \x7f\r"), fmt::format("{0}]0;title{0} {0}{0}", taken));
   EXPECT_EQ(harmless("\xc2\x9b"
                      "2J\xc2\x80"),
-            taken + "2J" + taken);  // CSI in one character
-  EXPECT_EQ(harmless(std::string_view("\0\xc2", 2)), taken + "\xc2");
+            fmt::format("{0}2J{0}", taken));  // CSI in one character
+  EXPECT_EQ(harmless(std::string_view("\0\xc2", 2)), fmt::format("{}\xc2", taken));
 }
 
 }  // namespace
