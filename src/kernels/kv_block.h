@@ -5,8 +5,8 @@
 // values is rotated back, and the transform is its own inverse. Then each 32 numbers share a scale, as quant/encode.h
 // encodes them: 8.5 or 4.5 bits a number.
 //
-// Each head's share of a block, 64 rows, holds the codes and then the scales, both in the order in which attention reads
-// them:   keys: codes [d, 64], scales [d / 32, 64]    values: codes [64, d], scales [64, d / 32]
+// Each head's share of a block, 64 rows, holds the codes and then the scales, both in the order in which attention
+// reads them:   keys: codes [d, 64], scales [d / 32, 64]    values: codes [64, d], scales [64, d / 32]
 // In q4_0 a byte holds numbers i (lower half) and i + 16 of its 32, so that there are half as many rows of codes (keys)
 // or half as long ones (values); a code is the number's level plus 8.
 #pragma once

@@ -1,4 +1,4 @@
-// The arrangement of keys and values as integers against the encoder of the formats, which the gguf package's bits hold.
+// The arrangement of keys and values as integers against the encoder of the formats.
 #include "kernels/kv_block.h"
 
 #include <gtest/gtest.h>

@@ -80,7 +80,7 @@ inline constexpr std::int64_t keys_per_block = 64;
 // only: its table starts at the chunk. A bidirectional layer (vision) gives every row the same count.
 struct AttendRow {
   const void* const* key_blocks =
-      nullptr;  // [ceil(count / 64)] pointers, each to [G, d, 64] of kv_dtype (of integers: kv_block.h)
+      nullptr;  // [ceil(count / 64)] pointers, each to [G, d, 64] (of integers: kv_block.h)
   const void* const* value_blocks = nullptr;  // the same number, each to [G, 64, d]
   std::int64_t first = 0;  // first key index seen; 0 unless a chunk begins inside the table
   std::int64_t count = 0;  // one past the last key index seen; > first

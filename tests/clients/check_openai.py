@@ -57,8 +57,9 @@ def check_tools():
     tools = [{"type": "function", "function": {
         "name": "add_note", "description": "Writes a note down.",
         "parameters": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}}}]
-    messages = [{"role": "user", "content": "Write down a note: milk."}]
-    asked = {"model": "cria", "messages": messages, "tools": tools, "temperature": 0, "max_tokens": 60}
+    # Asked so, cria calls whatever tool there is; an answer that is cut off is an error to this client.
+    messages = [{"role": "user", "content": "How old is Ines?"}]
+    asked = {"model": "cria", "messages": messages, "tools": tools, "temperature": 0, "max_tokens": 200}
     whole = client.chat.completions.create(**asked).choices[0]
     with client.chat.completions.stream(**asked) as stream:
         for _ in stream:

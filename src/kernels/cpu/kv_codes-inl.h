@@ -1,5 +1,5 @@
-// Keys and values from the integers of kernels/kv_block.h to float32, a head's share of a block at a time. Included once
-// per instruction set.
+// Keys and values from the integers of kernels/kv_block.h to float32, a head's share of a block at a time. Included
+// once per instruction set.
 #if defined(HERD_KERNELS_CPU_KV_CODES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef HERD_KERNELS_CPU_KV_CODES_INL_H_
 #undef HERD_KERNELS_CPU_KV_CODES_INL_H_
