@@ -1,7 +1,8 @@
-// The conversation of the README's picture, in headless Chromium. HERD_URL, HERD_KEY, CHROMIUM, PICTURE and OUT say what.
+// The conversation of the README's picture, in headless Chromium. HERD_URL, HERD_KEY, CHROMIUM, PICTURE,
+// QUESTION and OUT say what.
 import { chromium } from "playwright-core";
 
-const { HERD_URL: url, HERD_KEY: key, CHROMIUM: program, PICTURE: picture, OUT: out } = process.env;
+const { HERD_URL: url, HERD_KEY: key, CHROMIUM: program, PICTURE: picture, QUESTION: question, OUT: out } = process.env;
 const browser = await chromium.launch({ executablePath: program });
 const page = await (await browser.newContext({ viewport: { width: 860, height: 640 } })).newPage();
 await page.goto(url);
@@ -19,6 +20,6 @@ async function say(text) {
 }
 await say("What is your name?");
 await page.setInputFiles("#file", picture);
-await say("Describe the picture.");
+await say(question);
 await page.screenshot({ path: out });
 await browser.close();
