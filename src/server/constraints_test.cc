@@ -184,22 +184,34 @@ TEST(Constraints, ToolChoiceDemandsCallsAndForbidsThem) {
   expect_note(text_at(old, "choices.0.message.function_call.arguments"));
 }
 
+// A question of cria's world, and a schema that forbids what it would write.
 TEST(Constraints, AStrictToolIsHeldToItsSchemaFromWhereTheCallBegins) {
-  std::size_t calls = 0;
-  for (int seed = 0; seed < 10; ++seed) {
-    // Asked so, cria calls whatever tool there is.
-    const json::value body =
-        answered({{"messages", {{{"role", "user"}, {"content", "How old is Ines?"}}}},
-                  {"tools", json::array{tools()[0]}},
-                  {"temperature", 0.2 * seed},
-                  {"seed", seed},
-                  {"max_tokens", 200}});
-    const auto found = at(body, "choices.0.message").get_object();
-    if (!found.contains("tool_calls")) continue;
-    ++calls;
-    expect_call(body, "choices.0.message.tool_calls.0");
-  }
+  const json::value parameters = schema(R"({"type":"object","properties":{"name":{"type":"string",
+      "enum":["Ada","Bo"]}},"required":["name"],"additionalProperties":false})");
+  std::size_t calls = 0, held = 0;
+  for (const bool strict : {true, false})
+    for (int seed = 0; seed < 6; ++seed) {
+      const json::value body =
+          answered({{"messages", {{{"role", "user"}, {"content", "How old is Ines?"}}}},
+                    {"tools",
+                     {{{"type", "function"},
+                       {"function",
+                        {{"name", "how_old"},
+                         {"description", "Gives the age of a person."},
+                         {"parameters", parameters},
+                         {"strict", strict}}}}}},
+                    {"temperature", 0.2 * seed},
+                    {"seed", seed}});
+      if (!at(body, "choices.0.message").get_object().contains("tool_calls")) continue;
+      const std::string arguments =
+          text_at(body, "choices.0.message.tool_calls.0.function.arguments");
+      const bool as_told = arguments == R"({"name":"Ada"})" || arguments == R"({"name":"Bo"})";
+      calls += strict ? 1 : 0;
+      held += strict && as_told ? 1 : 0;
+      EXPECT_TRUE(strict || !as_told) << "nothing was forbidden: " << arguments;
+    }
   EXPECT_GT(calls, 0u);
+  EXPECT_EQ(held, calls);
 }
 
 TEST(Constraints, AnAnswerWithToolsAndASchemaIsEither) {
