@@ -42,22 +42,42 @@ struct TensorTypeRow {
   DType dtype;
 };
 constexpr std::array tensor_types{
-    TensorTypeRow{0, DType::f32},     TensorTypeRow{1, DType::f16},
-    TensorTypeRow{2, DType::q4_0},    TensorTypeRow{3, DType::q4_1},
-    TensorTypeRow{6, DType::q5_0},    TensorTypeRow{7, DType::q5_1},
-    TensorTypeRow{8, DType::q8_0},    TensorTypeRow{10, DType::q2_k},
-    TensorTypeRow{11, DType::q3_k},   TensorTypeRow{12, DType::q4_k},
-    TensorTypeRow{13, DType::q5_k},   TensorTypeRow{14, DType::q6_k},
-    TensorTypeRow{15, DType::q8_k},   TensorTypeRow{16, DType::iq2_xxs},
-    TensorTypeRow{17, DType::iq2_xs}, TensorTypeRow{18, DType::iq3_xxs},
-    TensorTypeRow{19, DType::iq1_s},  TensorTypeRow{20, DType::iq4_nl},
-    TensorTypeRow{21, DType::iq3_s},  TensorTypeRow{22, DType::iq2_s},
-    TensorTypeRow{23, DType::iq4_xs}, TensorTypeRow{24, DType::i8},
-    TensorTypeRow{25, DType::i16},    TensorTypeRow{26, DType::i32},
-    TensorTypeRow{27, DType::i64},    TensorTypeRow{28, DType::f64},
-    TensorTypeRow{29, DType::iq1_m},  TensorTypeRow{30, DType::bf16},
+    TensorTypeRow{0, DType::f32},
+    TensorTypeRow{1, DType::f16},
+    TensorTypeRow{2, DType::q4_0},
+    TensorTypeRow{3, DType::q4_1},
+    TensorTypeRow{6, DType::q5_0},
+    TensorTypeRow{7, DType::q5_1},
+    TensorTypeRow{8, DType::q8_0},
+    TensorTypeRow{10, DType::q2_k},
+    TensorTypeRow{11, DType::q3_k},
+    TensorTypeRow{12, DType::q4_k},
+    TensorTypeRow{13, DType::q5_k},
+    TensorTypeRow{14, DType::q6_k},
+    TensorTypeRow{15, DType::q8_k},
+    TensorTypeRow{16, DType::iq2_xxs},
+    TensorTypeRow{17, DType::iq2_xs},
+    TensorTypeRow{18, DType::iq3_xxs},
+    TensorTypeRow{19, DType::iq1_s},
+    TensorTypeRow{20, DType::iq4_nl},
+    TensorTypeRow{21, DType::iq3_s},
+    TensorTypeRow{22, DType::iq2_s},
+    TensorTypeRow{23, DType::iq4_xs},
+    TensorTypeRow{24, DType::i8},
+    TensorTypeRow{25, DType::i16},
+    TensorTypeRow{26, DType::i32},
+    TensorTypeRow{27, DType::i64},
+    TensorTypeRow{28, DType::f64},
+    TensorTypeRow{29, DType::iq1_m},
+    TensorTypeRow{30, DType::bf16},
     TensorTypeRow{39, DType::mxfp4},
+    TensorTypeRow{1024, DType::int4},  // the last, our own: packed stores alone have it
 };
+
+std::span<const TensorTypeRow> types_of(bool packed_store) {
+  const std::span<const TensorTypeRow> all = tensor_types;
+  return packed_store ? all : all.first(all.size() - 1);
+}
 
 std::uint64_t size_of(GgufType type) { return type_table[static_cast<std::size_t>(type)].bytes; }
 
@@ -302,9 +322,9 @@ class Parser {
     HERD_TRY(tensor.begin, reader_.pod<std::uint64_t>());
     tensor.packed = header_.packed && (type & packed_type) != 0;
     if (tensor.packed) type &= ~packed_type;
-    const auto row = std::ranges::find(tensor_types, type, &TensorTypeRow::number);
-    if (row == tensor_types.end())
-      return fail(Code::unknown_dtype, "tensor type {} is not known", type);
+    const auto types = types_of(header_.packed);
+    const auto row = std::ranges::find(types, type, &TensorTypeRow::number);
+    if (row == types.end()) return fail(Code::unknown_dtype, "tensor type {} is not known", type);
     tensor.dtype = row->dtype;
     const DTypeRow& format = row_of(tensor.dtype);
     if (dims[0] % format.block != 0)
@@ -386,10 +406,10 @@ std::unexpected<Error> wrong_type(const GgufEntry& entry, std::string_view wante
 
 std::string_view name_of(GgufType type) { return type_table[static_cast<std::size_t>(type)].name; }
 
-std::optional<std::uint32_t> gguf_number_of(DType dtype) {
-  const auto row = std::ranges::find(tensor_types, dtype, &TensorTypeRow::dtype);
-  if (row == tensor_types.end()) return std::nullopt;
-  return row->number;
+std::optional<std::uint32_t> gguf_number_of(DType dtype, bool in_packed_store) {
+  for (const TensorTypeRow& row : types_of(in_packed_store))
+    if (row.dtype == dtype) return row.number;
+  return std::nullopt;
 }
 
 std::optional<std::vector<std::string_view>> GgufArray::strings() const {

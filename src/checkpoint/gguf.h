@@ -105,7 +105,8 @@ struct GgufHeader {
 // duplicate_tensor, shape_overflow, tensor_range, tensor_overlap or unknown_dtype, without a file name.
 Result<GgufHeader> parse_gguf(std::span<const std::byte> file);
 
-// The number of a tensor type in GGUF files; nothing for types that they do not have.
-std::optional<std::uint32_t> gguf_number_of(DType dtype);
+// The number of a tensor type in GGUF files, or in packed stores, which have int4 besides; nothing for types that they
+// do not have.
+std::optional<std::uint32_t> gguf_number_of(DType dtype, bool in_packed_store = false);
 
 }  // namespace herd::checkpoint

@@ -119,7 +119,7 @@ Result<GgufWriter> GgufWriter::create(const fs::path& path, const GgufKeys& keys
   head += all.bytes();
   std::uint64_t begin = 0;
   for (const PlannedTensor& tensor : tensors) {
-    const auto type = gguf_number_of(tensor.dtype);
+    const auto type = gguf_number_of(tensor.dtype, packs);
     HERD_CHECK(type.has_value(), "{} of {} cannot be in a GGUF file", tensor.name,
                row_of(tensor.dtype).name);
     append_text(head, tensor.name);

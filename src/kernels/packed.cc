@@ -114,7 +114,9 @@ void exchange_scales(Scales& s, int o, Row& row) {
   } else if constexpr (std::is_same_v<Plain, ExponentScales>) {
     for (int g = 0; g < 8; ++g) Exchange::whole(s.e[g][o], row.half_scale[g]);
   } else if constexpr (std::is_same_v<Plain, RowScales>) {
-    Exchange::whole(s.d[o], row.d32);
+    Exchange::whole(s.d[o], row.d32[0]);
+  } else if constexpr (std::is_same_v<Plain, GroupScales>) {
+    for (int g = 0; g < 2; ++g) Exchange::whole(s.d[g][o], row.d32[g]);
   } else {
     Exchange::whole(s.d[o], row.d);
   }

@@ -26,7 +26,7 @@ struct QuantizedRow {
   std::uint16_t d, dmin;        // half precision, of the whole row
   std::uint16_t half_scale[8];  // half precision, per 32 inputs; an exponent byte for mxfp4
   std::uint16_t half_min[8];
-  float d32;  // of q8_k
+  float d32[2];  // of q8_k the first; of int4 one per 128 inputs
   // Of formats with grids, instead of codes: indices, 4 or 8 inputs each; of 8 inputs each, a bit where a number is
   // negative, or for the formats of one bit in the lowest place whether all are shifted down.
   std::uint16_t index[64];
@@ -111,6 +111,11 @@ struct RowScales {
   float d[16];
 };
 
+// One float32 per 128 inputs (int4).
+struct GroupScales {
+  float d[2][16];
+};
+
 // Grids: an index's low eight bits. Each format has its other bits where its file has them, side by side for all 16.
 template <std::size_t inputs>
 struct Indices {
@@ -177,6 +182,7 @@ using PackedQ8K = PackedBlock<DType::q8_k, Codes8, RowScales>;
 using PackedIQ4NL = PackedBlock<DType::iq4_nl, Codes4, HalfScales>;
 using PackedIQ4XS = PackedBlock<DType::iq4_xs, Codes4, SixBitScales32>;
 using PackedMXFP4 = PackedBlock<DType::mxfp4, Codes4, ExponentScales>;
+using PackedINT4 = PackedBlock<DType::int4, Codes4, GroupScales>;
 using PackedIQ2XXS = PackedBlock<DType::iq2_xxs, Indices<8>, SignsScales>;
 using PackedIQ2XS = PackedBlock<DType::iq2_xs, Indices<8>, NinthSigns>;
 using PackedIQ2S = PackedBlock<DType::iq2_s, Indices<8>, TenthSigns>;
@@ -227,6 +233,8 @@ constexpr bool with_packed_block(DType dtype, Visit&& visit) {
       return visit(static_cast<PackedIQ4XS*>(nullptr)), true;
     case DType::mxfp4:
       return visit(static_cast<PackedMXFP4*>(nullptr)), true;
+    case DType::int4:
+      return visit(static_cast<PackedINT4*>(nullptr)), true;
     case DType::iq2_xxs:
       return visit(static_cast<PackedIQ2XXS*>(nullptr)), true;
     case DType::iq2_xs:

@@ -116,8 +116,15 @@ void read_q3_k(Bytes p, QuantizedRow& row) {
 }
 
 void read_q8_k(Bytes p, QuantizedRow& row) {
-  row.d32 = std::bit_cast<float>(word_at(p));
+  row.d32[0] = std::bit_cast<float>(word_at(p));
   std::memcpy(row.code, p + 4, 256);
+}
+
+// One group of 128: neighbours share a byte.
+void read_int4(Bytes p, int g, QuantizedRow& row) {
+  row.d32[g] = std::bit_cast<float>(word_at(p));
+  std::uint8_t* code = row.code + 128 * g;
+  for (int i = 0; i < 128; ++i) code[i] = byte_of(unsigned{p[4 + i / 2]} >> 4 * (i % 2) & 15u);
 }
 
 void read_iq4_xs(Bytes p, QuantizedRow& row) {
@@ -137,6 +144,7 @@ int value_of(DType dtype, std::uint8_t code) {
     case DType::q8_k:
       return static_cast<std::int8_t>(code);
     case DType::q4_0:
+    case DType::int4:
       return code - 8;
     case DType::q5_0:
       return code - 16;
@@ -169,6 +177,11 @@ void read_quantized_row(DType dtype, const std::uint8_t* source, std::int64_t bl
       read_32(dtype, source + static_cast<std::size_t>(g) * format.bytes, g, row);
     return;
   }
+  if (dtype == DType::int4) {
+    for (int g = 0; g < blocks; ++g)
+      read_int4(source + static_cast<std::size_t>(g) * format.bytes, g, row);
+    return;
+  }
   if (has_grid_type(dtype)) return read_grid_row(dtype, source, row);
   switch (dtype) {
     case DType::q2_k:
@@ -197,7 +210,10 @@ void decode_quantized_row(DType dtype, const QuantizedRow& row, float* to) {
     const auto value = static_cast<float>(value_of(dtype, row.code[k]));
     switch (dtype) {
       case DType::q8_k:
-        to[k] = row.d32 * value;
+        to[k] = row.d32[0] * value;
+        break;
+      case DType::int4:
+        to[k] = row.d32[k / 128] * value;
         break;
       case DType::mxfp4:
         to[k] = half_power(row.half_scale[g32]) * value;

@@ -116,13 +116,18 @@ void write_q3_k(const QuantizedRow& row, Bytes p) {
 }
 
 void write_q8_k(const QuantizedRow& row, Bytes p) {
-  put_word(p, std::bit_cast<std::uint32_t>(row.d32));
+  put_word(p, std::bit_cast<std::uint32_t>(row.d32[0]));
   std::memcpy(p + 4, row.code, packed_inputs);
   for (int g = 0; g < 16; ++g) {
     int sum = 0;
     for (int k = 0; k < 16; ++k) sum += static_cast<std::int8_t>(row.code[16 * g + k]);
     put_half(p + 4 + packed_inputs + 2 * g, low_bits(sum, 16));
   }
+}
+
+void write_int4(const QuantizedRow& row, int g, Bytes p) {
+  put_word(p, std::bit_cast<std::uint32_t>(row.d32[g]));
+  for (int i = 0; i < 128; ++i) put(p[4 + i / 2], row.code[128 * g + i] & 15u, 4 * (i % 2));
 }
 
 void write_iq4_xs(const QuantizedRow& row, Bytes p) {
@@ -145,6 +150,11 @@ void write_quantized_row(DType dtype, const QuantizedRow& row, std::int64_t bloc
   if (format.block == 32) {
     for (int g = 0; g < blocks; ++g)
       write_32(dtype, row, g, to + static_cast<std::size_t>(g) * format.bytes);
+    return;
+  }
+  if (dtype == DType::int4) {
+    for (int g = 0; g < blocks; ++g)
+      write_int4(row, g, to + static_cast<std::size_t>(g) * format.bytes);
     return;
   }
   if (has_grid_type(dtype)) return write_grid_row(dtype, row, to);

@@ -80,8 +80,12 @@ class Packed : public testing::TestWithParam<DType> {
 INSTANTIATE_TEST_SUITE_P(Formats, Packed, testing::ValuesIn(packable()),
                          [](const auto& param) { return std::string(row_of(param.param).name); });
 
-// Not whole bands of 16 outputs; whole blocks of 256 inputs, or where the format's are of 32, a part of one at the end.
-std::int64_t odd_in(DType dtype) { return row_of(dtype).block == 32 ? 2 * 256 + 96 : 3 * 256; }
+// Not whole bands of 16 outputs; whole blocks of 256 inputs, or where the format's are smaller, a part of one at the
+// end.
+std::int64_t odd_in(DType dtype) {
+  const std::size_t block = row_of(dtype).block;
+  return block == 32 ? 2 * 256 + 96 : block == 128 ? 2 * 256 + 128 : 3 * 256;
+}
 
 // Rows of different sizes; among them zeros, one without a sign, whose sums are as large as sums can be, and one with
 // alternating extremes.
@@ -158,7 +162,7 @@ TEST(PackedLayout, IsThatOfItsVersion) {
       std::pair{DType::iq1_s, 0xd76b987bu},   std::pair{DType::iq1_m, 0x9fd9aa41u},
       std::pair{DType::iq2_xxs, 0x1c63bfe9u}, std::pair{DType::iq2_xs, 0xe91e4e3du},
       std::pair{DType::iq2_s, 0x0eba127fu},   std::pair{DType::iq3_xxs, 0xfabb550eu},
-      std::pair{DType::iq3_s, 0x64dd5642u},
+      std::pair{DType::iq3_s, 0x64dd5642u},   std::pair{DType::int4, 0xdf0e0061u},
   };
   EXPECT_EQ(packed_layout_version, 1u);
   ASSERT_EQ(sums.size(), packable().size());

@@ -367,28 +367,55 @@ bool is_text_only(Fields& root) {
   return type == "llama4_text" || root.find("text_config") == nullptr;
 }
 
-// Weights of compressed-tensors' float-quantized kind are FP8 with a scale for each output row; the loader decides
-// tensor by tensor, so only what it could not read is refused here.
+// How a group of compressed-tensors' weights is kept, where it could not be read.
+void check_fp8(Fields& weights) {
+  if (weights.integer("num_bits", 1, 64, 8) != 8 || weights.text("type", "float") != "float" ||
+      weights.text("strategy", "channel") != "channel")
+    weights.problem("strategy", "and num_bits must be those of FP8 by channel (8 bits, float)");
+}
+
+void check_int4(Fields& weights) {
+  const std::int64_t bits = weights.integer("num_bits", 1, 64, 4);
+  if (bits != 4 || weights.text("type", "int") != "int")
+    weights.problem("num_bits",
+                    fmt::format("is {}, type {}; supported in pack-quantized: 4 bits, int", bits,
+                                shown(weights.text("type", "int"))));
+  if (!weights.boolean("symmetric", true))
+    weights.problem("symmetric", "is false; weights with zero points are not read");
+  const std::string strategy = weights.text("strategy", "group");
+  if (strategy != "channel" &&
+      (strategy != "group" || weights.integer("group_size", -1, 1 << 30, 128) != 128))
+    weights.problem("strategy",
+                    fmt::format("is {} with group_size {}; supported: group with 128, "
+                                "channel",
+                                shown(strategy), weights.integer("group_size", -1, 1 << 30, 128)));
+  if (const std::string order = weights.text("actorder", "static"); order == "group")
+    weights.problem("actorder", "is group; only groups of neighbouring inputs are read");
+}
+
+// Weights of compressed-tensors' float-quantized kind are FP8 with a scale for each output row, those of its
+// pack-quantized kind int4 in groups; the loader decides tensor by tensor, so only what it could not read is refused
+// here.
 void check_quantization(Fields& root, const json::value* quantization, Config& config) {
   if (quantization == nullptr) return;
   Fields fields(quantization, "quantization_config.", root.problems());
-  constexpr std::string_view supported = "compressed-tensors with format float-quantized (FP8)";
+  constexpr std::string_view supported =
+      "compressed-tensors with format float-quantized (FP8) or pack-quantized (int4)";
   const std::string method = fields.text("quant_method", "missing");
   if (method != "compressed-tensors") {
     fields.problem("quant_method", fmt::format("is {}, supported: {}", shown(method), supported));
     return;
   }
   const std::string format = fields.text("format", "float-quantized");
-  if (format != "float-quantized")
+  const bool packs = format == "pack-quantized";
+  if (format != "float-quantized" && !packs)
     fields.problem("format", fmt::format("is {}, supported: {}", shown(format), supported));
   if (const json::value* groups = fields.find("config_groups"); groups && groups->is_object())
     for (const auto& group : groups->get_object()) {
       const json::value* weights = find(group.value(), "weights");
       Fields inner(weights, fields.path("config_groups.") + std::string(group.key()) + ".weights.",
                    root.problems());
-      if (inner.integer("num_bits", 1, 64, 8) != 8 || inner.text("type", "float") != "float" ||
-          inner.text("strategy", "channel") != "channel")
-        inner.problem("strategy", "and num_bits must be those of FP8 by channel (8 bits, float)");
+      packs ? check_int4(inner) : check_fp8(inner);
     }
   if (fields.find("kv_cache_scheme") != nullptr)
     config.notes.emplace_back(

@@ -92,9 +92,9 @@ class Parts final : public nn::ParameterVisitor {
     const DType type = type_for(*mix_, role, shape[-1]);
     // Encoders are small and their rows seldom whole blocks: 16 bits, patches and positions wider.
     if (is_vision(name))
-      return name.contains("patch_embedding") || mix_->experts == DType::f32 ? DType::f32
-             : mix_->experts == DType::bf16                                  ? DType::bf16
-                                                                             : DType::f16;
+      return name.contains("patch_embedding") || mix_->attention == DType::f32 ? DType::f32
+             : mix_->attention == DType::bf16                                  ? DType::bf16
+                                                                               : DType::f16;
     if (role != Role::small && type != type_for(*mix_, role, 256))
       fallen_back.push_back(fmt::format("{} is {}: its rows of {} are not whole blocks of {}", gguf,
                                         row_of(type).name, shape[-1],
@@ -104,10 +104,11 @@ class Parts final : public nn::ParameterVisitor {
 
   DType kept_type(const std::string& gguf, std::span<const Matrix* const> matrices) {
     const DType type = matrices[0]->dtype;
-    const bool known = checkpoint::gguf_number_of(type).has_value();
+    const bool known = checkpoint::gguf_number_of(type, packs_).has_value();
     const bool alike = std::ranges::all_of(matrices, [&](const Matrix* matrix) {
       return matrix->dtype == type && matrix->scale == nullptr;
     });
+    if (alike && is_quantized(type)) return type;  // write_gguf() refuses what GGUF does not know
     if (known && alike) return type;
     fallen_back.push_back(fmt::format("{} is bf16: {}", gguf,
                                       !alike ? "its matrices have scales or different formats"
@@ -246,27 +247,6 @@ GgufKeys projector_keys(const Config& config, const GgufExport& options, std::ui
   return keys;
 }
 
-// Outputs [begin, end) as blocks of `type`: those that the matrix has, bit for bit, where it is of that type.
-void rows_as_blocks(const Matrix& matrix, std::int64_t begin, std::int64_t end, DType type,
-                    const float* importance, std::byte* to) {
-  const std::int64_t row_bytes = bytes_of(type, matrix.in);
-  const bool kept = matrix.dtype == type && matrix.scale == nullptr;
-  if (kept && matrix.layout == Layout::packed) {
-    unpack(matrix, begin, end, to);
-  } else if (kept && matrix.layout == Layout::out_in) {
-    const auto* data = static_cast<const std::byte*>(matrix.data);
-    for (std::int64_t row = begin; row < end; ++row, to += row_bytes)
-      std::memcpy(to, data + bytes_of(type, row * matrix.stride),
-                  static_cast<std::size_t>(row_bytes));
-  } else {
-    std::vector<float> floats(static_cast<std::size_t>((end - begin) * matrix.in));
-    rows_as_floats(matrix, begin, end, floats.data());
-    for (std::int64_t row = 0; row < end - begin; ++row)
-      quant::encode_row(type, floats.data() + row * matrix.in, matrix.in, to + row * row_bytes,
-                        importance);
-  }
-}
-
 // Writes a matrix in bands of outputs, each made by all threads at once.
 Result<void> write_matrix(GgufWriter& file, const Matrix& matrix, const PlannedTensor& planned,
                           const float* importance, const GgufExport& options, ThreadPool& pool) {
@@ -361,7 +341,47 @@ Result<void> write_text(const fs::path& out, const GgufKeys& keys, std::span<con
   return {};
 }
 
+// GGUF has no int4 in groups of 128, and other blocks would not be what was asked for.
+Result<void> refuse_unknown(std::span<const Part> parts, const GgufExport& options) {
+  const auto refused = [&](DType type) {
+    return !checkpoint::gguf_number_of(type, options.kind == GgufKind::packed_store);
+  };
+  const auto error = [](std::string_view what, DType type) {
+    return fail_with_hint(
+        Code::usage, fmt::format("{} {}, which GGUF files do not have", what, row_of(type).name),
+        "the nearest that they have is --type q4_0; a packed store (NAME.herd) and a directory "
+        "keep int4, --type f32 keeps its numbers");
+  };
+  // A mix whose rows fell back to other formats is refused too: what is written does not hang on the model's widths.
+  if (options.mix != nullptr && refused(options.mix->experts))
+    return error(fmt::format("--type {} has matrices of", options.mix->name), options.mix->experts);
+  for (const Part& part : parts)
+    if (refused(part.planned.dtype))
+      return error(fmt::format("{} is of", part.planned.name), part.planned.dtype);
+  return {};
+}
+
 }  // namespace
+
+void rows_as_blocks(const Matrix& matrix, std::int64_t begin, std::int64_t end, DType type,
+                    const float* importance, std::byte* to) {
+  const std::int64_t row_bytes = bytes_of(type, matrix.in);
+  const bool kept = matrix.dtype == type && matrix.scale == nullptr;
+  if (kept && matrix.layout == Layout::packed) {
+    unpack(matrix, begin, end, to);
+  } else if (kept && matrix.layout == Layout::out_in) {
+    const auto* data = static_cast<const std::byte*>(matrix.data);
+    for (std::int64_t row = begin; row < end; ++row, to += row_bytes)
+      std::memcpy(to, data + bytes_of(type, row * matrix.stride),
+                  static_cast<std::size_t>(row_bytes));
+  } else {
+    std::vector<float> floats(static_cast<std::size_t>((end - begin) * matrix.in));
+    rows_as_floats(matrix, begin, end, floats.data());
+    for (std::int64_t row = 0; row < end - begin; ++row)
+      quant::encode_row(type, floats.data() + row * matrix.in, matrix.in, to + row * row_bytes,
+                        importance);
+  }
+}
 
 void rows_as_floats(const Matrix& matrix, std::int64_t begin, std::int64_t end, float* to) {
   const auto* data = static_cast<const std::byte*>(matrix.data);
@@ -403,6 +423,8 @@ Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
                                             const GgufExport& options, ThreadPool& pool) {
   const Config& config = model.config();
   Parts parts(model, options);
+  for (const auto* some : {&parts.text, &parts.vision})
+    HERD_TRY_VOID(refuse_unknown(*some, options));
   std::vector<float> divisors;
   if (config.text.rope_scaling) {
     for (const double divisor : rope_divisors(*config.text.rope_scaling, config.text.rope_theta,

@@ -42,13 +42,18 @@ struct GgufExport {
 };
 
 // Writes `out`, or its shards out-00001-of-0000N.gguf, and the vision encoder's file. Files that exist stay as they
-// are: fails with cannot_create then, or io_failed. Gives what a user should know (tensors that fell back to
+// are: fails with cannot_create then, with io_failed, or with usage for formats that GGUF does not have. Gives what a user should know (tensors that fell back to
 // another format).
 Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
                                             const GgufExport& options, ThreadPool& pool);
 
 // Bytes of numbers that write_gguf will write.
 std::uint64_t gguf_bytes(Model& model, const GgufExport& options);
+
+// Outputs [begin, end) as blocks of `type`, a format that quant/encode.h knows: those that the matrix has, bit for bit,
+// where it is of that type. `importance`, of each input, may be null.
+void rows_as_blocks(const Matrix& matrix, std::int64_t begin, std::int64_t end, DType type,
+                    const float* importance, std::byte* to);
 
 // Outputs [begin, end) of a matrix as float32 rows [end - begin, in], scales multiplied in.
 void rows_as_floats(const Matrix& matrix, std::int64_t begin, std::int64_t end, float* to);

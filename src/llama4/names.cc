@@ -8,6 +8,7 @@
 
 #include "llama4/gguf.h"
 #include "llama4/meta.h"
+#include "llama4/pack_quantized.h"
 #include "tensor/float_bits.h"
 
 namespace herd::llama4 {
@@ -61,6 +62,7 @@ Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config
     for (const checkpoint::StoredTensor& stored : store.tensors())
       named.push_back(
           {canonical_name(stored.name), stored.name, {stored.dtype, stored.shape, stored.data}});
+    HERD_TRY_VOID(join_pack_quantized(named, map.storage_));
   }
   for (MergedTensor& one : named) {
     if (one.canonical.empty()) continue;

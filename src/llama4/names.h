@@ -6,6 +6,7 @@
 //   layers.{l}.feed_forward.router.weight [E, D]
 //   layers.{l}.feed_forward.experts.gate_up_proj [E, D, 2I], .down_proj [E, I, D]      input-major, gate before up
 //   layers.{l}.feed_forward.experts.{e}.{gate,up,down}_proj.weight, .weight_scale      instead, where stored unfused
+//                                     or .weight_packed, .weight_scale, .weight_shape   any matrix, in int4: pack_quantized.h
 //   layers.{l}.feed_forward.shared_expert.{gate,up,down}_proj.weight
 //   layers.{l}.feed_forward.{gate,up,down}_proj.weight                                 dense layers
 //   vision_model.*      multi_modal_projector.linear_1.weight
@@ -71,9 +72,10 @@ class TensorMap {
 };
 
 // Names every tensor of `store`. Views of the mapped files, except: weight scales become float32, tensors that a file
-// keeps at an odd address are copied, and the pieces of Meta's checkpoints are merged into memory of the TensorMap
+// keeps at an odd address are copied, and matrices in int4 and the pieces of Meta's checkpoints are put together in
+// memory of the TensorMap
 // (`progress` tells how far that is). Fails with duplicate_tensor when two stored names mean the
-// same tensor, and with the errors of llama4/meta.h.
+// same tensor, and with the errors of llama4/meta.h and llama4/pack_quantized.h.
 Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config& config,
                                     const checkpoint::Progress& progress = {});
 

@@ -11,6 +11,7 @@ Role role_of(std::string_view name) {
     return name.contains("k_proj") || name.contains("v_proj") ? Role::keys_values : Role::attention;
   const bool down = name.contains("down_proj");
   if (name.contains(".experts")) return down ? Role::experts_down : Role::experts;
+  if (name.contains(".shared_expert.")) return down ? Role::shared_down : Role::shared;
   return down ? Role::dense_down : Role::dense;
 }
 
@@ -34,6 +35,12 @@ DType type_for(const MixRow& mix, Role role, std::int64_t row_width) {
       break;
     case Role::dense_down:
       type = mix.dense_down;
+      break;
+    case Role::shared:
+      type = mix.shared.value_or(mix.dense);
+      break;
+    case Role::shared_down:
+      type = mix.shared.value_or(mix.dense_down);
       break;
     case Role::experts:
       type = mix.experts;

@@ -14,8 +14,10 @@ enum class Role : std::uint8_t {
   head,          // its errors are those of the logits
   attention,     // queries and output
   keys_values,   // small, and every later token looks at them
-  dense,         // gate and up of layers without experts, and of the shared expert
+  dense,         // gate and up of layers without experts
   dense_down,    // their way back
+  shared,        // gate and up of the shared expert
+  shared_down,   // their way back
   experts,       // gate and up of routed experts: most of the bytes, and few tokens see each
   experts_down,  // their way back
   small          // norms, biases, routers: float32
@@ -23,8 +25,11 @@ enum class Role : std::uint8_t {
 
 struct MixRow {
   std::string_view name;
-  std::uint32_t file_type;  // as llama.cpp numbers it; what most of the bytes are
+  std::uint32_t
+      file_type;  // as llama.cpp numbers it, 1024 and more our own; what most of the bytes are
   DType embedding, head, attention, keys_values, dense, dense_down, experts, experts_down;
+  std::optional<DType> shared =
+      {};  // all of the shared expert; where not given it is as dense layers
 };
 
 inline constexpr std::array mix_table = [] {
@@ -63,6 +68,8 @@ inline constexpr std::array mix_table = [] {
       MixRow{"iq1_m",  31, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   iq1_m,  iq2_xxs},
       MixRow{"iq1_s",  24, q4_k,   q6_k,   q4_k,   q6_k,   q4_k,   q5_k,   iq1_s,  iq1_m},
       MixRow{"mxfp4",  38, q8_0,   q8_0,   q8_0,   q8_0,   q8_0,   q8_0,   mxfp4,  mxfp4},
+      // What Meta's code makes when it loads a model "int4_mixed": all experts, and nothing else.
+      MixRow{"int4", 1024, bf16,   bf16,   bf16,   bf16,   bf16,   bf16,   int4,   int4,   int4},
       // clang-format on
   };
 }();

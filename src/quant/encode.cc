@@ -473,6 +473,17 @@ void encode(const float* x, const float* importance, Q5_1& b) {
   put_fifth_bits(q, b.high);
 }
 
+// As Meta's int4_row_quantize: the number of largest magnitude would be 8 or -8, and 7 is the most there is.
+void encode(const float* x, const float*, INT4& b) {
+  const float top = std::max(std::fabs(largest(x, INT4::size)), int4_smallest);
+  const float d = top / 8.0f;
+  std::memcpy(b.d, &d, sizeof d);
+  for (int i = 0; i < INT4::size; ++i) {
+    const float q = std::clamp(std::nearbyint(x[i] / d), -8.0f, 7.0f);
+    b.q[i / 2] = byte_of(b.q[i / 2] | (static_cast<int>(q) + 8) << 4 * (i % 2));
+  }
+}
+
 template <class Block>
 concept Encodable = requires(const float* x, Block& b) { encode(x, x, b); };
 

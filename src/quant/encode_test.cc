@@ -1,5 +1,5 @@
-// Encoding: the small formats against the blocks that the `gguf` package makes (tools/reference/make_quant.py), the
-// others by what is lost.
+// Encoding: the small formats against the blocks that the `gguf` package makes, int4 against Meta's
+// (tools/reference/make_quant.py), the others by what is lost.
 #include "quant/encode.h"
 
 #include <gtest/gtest.h>
@@ -73,7 +73,7 @@ TEST_P(AsReference, MakesTheVeryBlocks) {
 
 INSTANTIATE_TEST_SUITE_P(Quant, AsReference,
                          testing::Values(DType::q8_0, DType::q4_0, DType::q4_1, DType::q5_0,
-                                         DType::q5_1, DType::mxfp4),
+                                         DType::q5_1, DType::mxfp4, DType::int4),
                          [](const auto& one) { return std::string(row_of(one.param).name); });
 
 struct Loss {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "quant/i_blocks.h"
+#include "quant/int4_block.h"
 #include "quant/k_blocks.h"
 #include "quant/small_blocks.h"
 #include "tensor/dtype.h"
@@ -15,68 +16,49 @@ template <class F>
 constexpr bool with_block(DType type, F&& f) {
   switch (type) {
     case DType::q8_0:
-      f.template operator()<Q8_0>();
-      return true;
+      return f.template operator()<Q8_0>(), true;
     case DType::q4_0:
-      f.template operator()<Q4_0>();
-      return true;
+      return f.template operator()<Q4_0>(), true;
     case DType::q4_1:
-      f.template operator()<Q4_1>();
-      return true;
+      return f.template operator()<Q4_1>(), true;
     case DType::q5_0:
-      f.template operator()<Q5_0>();
-      return true;
+      return f.template operator()<Q5_0>(), true;
     case DType::q5_1:
-      f.template operator()<Q5_1>();
-      return true;
+      return f.template operator()<Q5_1>(), true;
     case DType::q2_k:
-      f.template operator()<Q2_K>();
-      return true;
+      return f.template operator()<Q2_K>(), true;
     case DType::q3_k:
-      f.template operator()<Q3_K>();
-      return true;
+      return f.template operator()<Q3_K>(), true;
     case DType::q4_k:
-      f.template operator()<Q4_K>();
-      return true;
+      return f.template operator()<Q4_K>(), true;
     case DType::q5_k:
-      f.template operator()<Q5_K>();
-      return true;
+      return f.template operator()<Q5_K>(), true;
     case DType::q6_k:
-      f.template operator()<Q6_K>();
-      return true;
+      return f.template operator()<Q6_K>(), true;
     case DType::q8_k:
-      f.template operator()<Q8_K>();
-      return true;
+      return f.template operator()<Q8_K>(), true;
     case DType::iq1_s:
-      f.template operator()<IQ1_S>();
-      return true;
+      return f.template operator()<IQ1_S>(), true;
     case DType::iq1_m:
-      f.template operator()<IQ1_M>();
-      return true;
+      return f.template operator()<IQ1_M>(), true;
     case DType::iq2_xxs:
-      f.template operator()<IQ2_XXS>();
-      return true;
+      return f.template operator()<IQ2_XXS>(), true;
     case DType::iq2_xs:
-      f.template operator()<IQ2_XS>();
-      return true;
+      return f.template operator()<IQ2_XS>(), true;
     case DType::iq2_s:
-      f.template operator()<IQ2_S>();
-      return true;
+      return f.template operator()<IQ2_S>(), true;
     case DType::iq3_xxs:
-      f.template operator()<IQ3_XXS>();
-      return true;
+      return f.template operator()<IQ3_XXS>(), true;
     case DType::iq3_s:
-      f.template operator()<IQ3_S>();
-      return true;
+      return f.template operator()<IQ3_S>(), true;
     case DType::iq4_nl:
-      f.template operator()<IQ4_NL>();
-      return true;
+      return f.template operator()<IQ4_NL>(), true;
     case DType::iq4_xs:
-      f.template operator()<IQ4_XS>();
-      return true;
+      return f.template operator()<IQ4_XS>(), true;
     case DType::mxfp4:
-      f.template operator()<MXFP4>();
-      return true;
+      return f.template operator()<MXFP4>(), true;
+    case DType::int4:
+      return f.template operator()<INT4>(), true;
     default:
       return false;
   }

@@ -41,7 +41,8 @@ enum class DType : std::uint8_t {
   iq3_s,
   iq4_nl,
   iq4_xs,
-  mxfp4
+  mxfp4,
+  int4  // Meta's, in groups of 128; no GGUF file has it
 };
 
 struct DTypeRow {
@@ -86,6 +87,7 @@ inline constexpr std::array dtype_table{
     DTypeRow{DType::iq4_nl, "iq4_nl", "", 18, true, 32},
     DTypeRow{DType::iq4_xs, "iq4_xs", "", 136, true, 256},
     DTypeRow{DType::mxfp4, "mxfp4", "", 17, true, 32},
+    DTypeRow{DType::int4, "int4", "", 68, true, 128},
 };
 
 constexpr const DTypeRow& row_of(DType type) { return dtype_table[static_cast<std::size_t>(type)]; }
@@ -102,7 +104,7 @@ static_assert(
     [] {
       for (std::size_t i = 0; i < dtype_table.size(); ++i)
         if (static_cast<std::size_t>(dtype_table[i].type) != i) return false;
-      return dtype_table.size() == static_cast<std::size_t>(DType::mxfp4) + 1;
+      return dtype_table.size() == static_cast<std::size_t>(DType::int4) + 1;
     }(),
     "dtype_table lists every DType once, in order");
 

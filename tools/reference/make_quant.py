@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Random blocks of every quantized type and the floats that the `gguf` package reads from them, for
-tests/data/quant/TYPE.bin: the blocks, then their numbers as little-endian float32.
+tests/data/quant/TYPE.bin: the blocks, then their numbers as little-endian float32. The package has no int4 in groups of
+128: its codes and scales are those of Meta's own code (llama-models), its bytes and what they mean compressed-tensors'.
 
 usage: make_quant.py [--grids FILE]   with --grids it writes the codebooks of the I formats instead (i_grids.h)
 """
@@ -8,7 +9,11 @@ import argparse
 import pathlib
 
 import numpy as np
+import torch
+from compressed_tensors.compressors.pack_quantized import pack_to_int32
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
+
+import int4
 
 OUT = pathlib.Path(__file__).parents[2] / "tests/data/quant"
 BLOCKS = 4
@@ -58,6 +63,38 @@ def write_encoded():
         (OUT / f"{name.lower()}.encoded.bin").write_bytes(numbers.astype("<f4").tobytes() + blocks.tobytes())
 
 
+def int4_blocks(scales, words):
+    """Blocks of 68 bytes: the group's scale, then its 64 bytes of codes as compressed-tensors packs them."""
+    rows = np.concatenate([scales.numpy().astype("<f4").view(np.uint8).reshape(-1, 4),
+                           words.numpy().astype("<i4").view(np.uint8).reshape(-1, 64)], axis=1)
+    return rows.tobytes()
+
+
+def write_int4():
+    rng = np.random.default_rng(6)
+    words = torch.from_numpy(rng.integers(-2**31, 2**31, (BLOCKS, 16), np.int64).astype(np.int32))
+    scales = torch.tensor([[0.003], [-1.7], [1e-40], [3e30]], dtype=torch.float32)
+    numbers = int4.unpack({"weight_packed": words, "weight_scale": scales, "weight_shape": torch.tensor([BLOCKS, 128])})
+    assert bool(numbers.isfinite().all())
+    (OUT / "int4.bin").write_bytes(int4_blocks(scales, words) + numbers.numpy().astype("<f4").tobytes())
+
+    rng = np.random.default_rng(7)
+    numbers = (rng.standard_normal((6, 128)) * 10.0 ** rng.integers(-4, 3, (6, 1))).astype(np.float32)
+    numbers[1] = np.resize([0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 7.5, -7.5, 8, 6.5, 3.5, 0], 128)  # halves, and 8 of 7
+    numbers[2] = 0
+    numbers[3] *= 1e-9  # below the smallest scale
+    numbers[4] = torch.from_numpy(numbers[4]).to(torch.bfloat16).float().numpy()
+    numbers[5] = -np.abs(numbers[5])
+    meta = int4.metas()
+    codes, scales = meta.int4_row_quantize(torch.from_numpy(numbers))
+    words = pack_to_int32(codes, 4)
+    assert (int4.pack(torch.from_numpy(numbers), scales.t())["weight_packed"] == words).all()
+    # Meta's own bytes hold the same codes, in two's complement.
+    packed = meta.pack_int4(codes).numpy().view(np.uint8)
+    assert (packed == words.numpy().view(np.uint8).reshape(6, 64) ^ 0x88).all()
+    (OUT / "int4.encoded.bin").write_bytes(numbers.astype("<f4").tobytes() + int4_blocks(scales.t(), words))
+
+
 def grid_codes(kind):
     """Each vector of a codebook as one whole number: the places of its levels, the first in the lowest bits."""
     kind.init_grid()
@@ -94,6 +131,7 @@ def main():
     else:
         write_blocks()
         write_encoded()
+        write_int4()
 
 
 if __name__ == "__main__":

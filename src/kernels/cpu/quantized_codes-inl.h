@@ -163,6 +163,7 @@ HWY_INLINE S::I codes_at(const Block& block, int n) {
     case DType::q8_k:
       return S::flip_signs(v);
     case DType::q4_0:
+    case DType::int4:
       return S::add_bytes(v, 128 - 8);
     case DType::q5_0:
       return S::add_bytes(v, 128 - 16);
@@ -236,6 +237,8 @@ HWY_INLINE S::F float_scale_at(const Block& block, int g) {
   const auto& s = block.scales;
   if constexpr (Block::dtype == DType::q8_k) {
     return S::load_f32(s.d);
+  } else if constexpr (Block::dtype == DType::int4) {
+    return S::load_f32(s.d[g / 4]);
   } else if constexpr (Block::dtype == DType::mxfp4) {
     return S::half_power(S::load_u8(s.e[g]));
   } else if constexpr (Block::dtype == DType::iq4_xs) {
