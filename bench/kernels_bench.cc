@@ -153,6 +153,53 @@ void bench_training_matmul(Bench& bench, Layout layout, std::int64_t groups, std
              [&] { cpu_kernels().matmul(args, bench.lane()); });
 }
 
+// dW += dY^T X of `groups` matrices, each with its own rows.
+void bench_weight_grad(Bench& bench, std::int64_t groups, std::int64_t rows, std::int64_t in,
+                       std::int64_t out) {
+  const std::vector<float> x = floats(groups * rows * in), dy = floats(groups * rows * out);
+  std::vector<float> dw(static_cast<std::size_t>(groups * in * out));
+  std::vector<WeightGradGroup> all;
+  for (std::int64_t g = 0; g < groups; ++g)
+    all.push_back({.dw = dw.data() + g * in * out,
+                   .out = out,
+                   .in = in,
+                   .stride = in,
+                   .row_begin = g * rows,
+                   .row_end = (g + 1) * rows});
+  const WeightGradArgs args{x.data(), in, dy.data(), out, all.data(), groups};
+  bench.time(fmt::format("training weight_grad groups={} rows={} {}x{}", groups, rows, in, out),
+             {4.0 * static_cast<double>(dw.size() + x.size() + dy.size()),
+              2.0 * static_cast<double>(groups * rows * in * out)},
+             [&] { cpu_kernels().weight_grad(args, bench.lane()); });
+}
+
+// The way back through cria's heads; 2,048 rows in causal segments of `length`. Counted: five products of the pairs seen.
+void bench_attend_grad(Bench& bench, std::int64_t length) {
+  constexpr std::int64_t T = 2048, N = 4, G = 2, d = 64;
+  const std::vector<float> q = floats(T * N * d), k = floats(T * G * d), v = floats(T * G * d);
+  std::vector<float> dq(q.size()), dk(k.size()), dv(v.size());
+  std::vector<AttendSegment> segments;
+  for (std::int64_t at = 0; at < T; at += length) segments.push_back({at, at + length});
+  const AttendGradArgs args{.q = q.data(),
+                            .k = k.data(),
+                            .v = v.data(),
+                            .d_out = q.data(),
+                            .dq = dq.data(),
+                            .dk = dk.data(),
+                            .dv = dv.data(),
+                            .segments = segments.data(),
+                            .num_segments = T / length,
+                            .N = N,
+                            .G = G,
+                            .d = d,
+                            .scale = 0.125f,
+                            .causal = true};
+  const double pairs = static_cast<double>(T) * static_cast<double>(length + 1) / 2;
+  bench.time(fmt::format("training attend_grad rows={} segments of {}", T, length),
+             {4.0 * static_cast<double>(2 * q.size() + 4 * k.size()), 10.0 * pairs * N * d},
+             [&] { cpu_kernels().attend_grad(args, bench.lane()); });
+}
+
 void bench_training(Bench& bench) {
   for (const Layout layout : {Layout::out_in, Layout::in_out}) {
     bench_training_matmul(bench, layout, 1, 2048, 192, 512);
@@ -160,9 +207,10 @@ void bench_training(Bench& bench) {
     bench_training_matmul(bench, layout, 8, 256, 192, 768);
     bench_training_matmul(bench, layout, 8, 256, 384, 192);
   }
-  // Gradients of weights as a product over the rows of a batch.
-  bench_training_matmul(bench, Layout::in_out, 1, 192, 2048, 512);
-  bench_training_matmul(bench, Layout::in_out, 1, 512, 2048, 192);
+  for (const auto& [groups, rows, in, out] : std::initializer_list<std::array<std::int64_t, 4>>{
+           {1, 2048, 192, 512}, {1, 2048, 416, 192}, {8, 256, 192, 416}, {1, 512, 192, 2048}})
+    bench_weight_grad(bench, groups, rows, in, out);
+  for (const std::int64_t length : {128, 512}) bench_attend_grad(bench, length);
 }
 
 void bench_attend(Bench& bench, const char* what, DType dtype, std::int64_t T, std::int64_t keys) {

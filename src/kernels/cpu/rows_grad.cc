@@ -184,7 +184,11 @@ void cross_entropy(const CrossEntropyArgs& args, const Lane& lane) {
     float* row = args.logits + t * V;
     args.loss[t] = 0;
     if (args.weight[t] == 0) return static_cast<void>(std::fill_n(row, V, 0.0f));
-    const float largest = *std::max_element(row, row + V);
+    FloatVec most = hn::Set(f, row[0]);
+    std::int64_t whole = 0;
+    for (; whole + lanes <= V; whole += lanes) most = hn::Max(most, hn::LoadU(f, row + whole));
+    float largest = hn::GetLane(hn::MaxOfLanes(f, most));
+    for (std::int64_t i = whole; i < V; ++i) largest = std::max(largest, row[i]);
     const float wanted = row[args.target[t]];
     const FloatVec shift = hn::Set(f, largest);
     double total = 0;
