@@ -173,7 +173,8 @@ void bench_weight_grad(Bench& bench, std::int64_t groups, std::int64_t rows, std
              [&] { cpu_kernels().weight_grad(args, bench.lane()); });
 }
 
-// The way back through cria's heads; 2,048 rows in causal segments of `length`. Counted: five products of the pairs seen.
+// The way back through cria's heads; 2,048 rows in causal segments of `length`. Counted: five products of the pairs
+// seen.
 void bench_attend_grad(Bench& bench, std::int64_t length) {
   constexpr std::int64_t T = 2048, N = 4, G = 2, d = 64;
   const std::vector<float> q = floats(T * N * d), k = floats(T * G * d), v = floats(T * G * d);

@@ -1,11 +1,11 @@
-"""Does llama.cpp see what herd sees? Both serve the GGUF and the mmproj file that `herd convert` writes of a model, and
-answer the same questions about the same pictures, greedily.
+"""Does llama.cpp see what herd sees? Both serve the GGUF and the mmproj file that `herd convert` writes of a model,
+and answer the same questions about the same pictures, greedily.
 
   python3 tools/reference/check_mmproj.py LLAMA_SERVER [--herd build/herd] [--model models/cria] [--count 24]
 
-LLAMA_SERVER is the program of that name out of llama.cpp's own build (its tools/server, which holds mtmd). Printed: every
-answer that differs, then how many were equal and how many right. llama.cpp leaves out the `<|image|>` token that Meta's
-processor puts before a single tile, so its prompts are one token shorter and a close answer may turn.
+LLAMA_SERVER is the program of that name out of llama.cpp's own build (its tools/server, which holds mtmd). Printed:
+every answer that differs, then how many were equal and how many right. llama.cpp leaves out the `<|image|>` token that
+Meta's processor puts before a single tile, so its prompts are one token shorter and a close answer may turn.
 """
 
 import argparse
@@ -56,7 +56,8 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         here = pathlib.Path(name)
         text, vision = str(here / "model.gguf"), str(here / "mmproj-model.gguf")
-        subprocess.run([options.herd, "convert", options.model, text, "--type", "f16", "--vision-out", vision], check=True)
+        convert = [options.herd, "convert", options.model, text, "--type", "f16", "--vision-out", vision]
+        subprocess.run(convert, check=True)
         samples = subprocess.run(
             [options.herd, "gen", "--task", "shapes", "--split", "held_out", "--count", str(options.count),
              "--pictures", str(here)], check=True, capture_output=True, text=True).stdout

@@ -95,84 +95,97 @@ void copy_rows(const float* from, std::int64_t rows, std::int64_t d, std::int64_
   for (std::int64_t t = 0; t < rows; ++t) std::copy_n(from + t * stride, d, to + t * d);
 }
 
-// A tile's rows are those of all query heads beside the key/value head, head by head, so that what is read of keys and
-// values, and added to their gradients, serves all of them.
-void attend_grad_head(const AttendGradArgs& args, const AttendSegment& segment, std::int64_t g) {
+// What one key/value head of a segment needs: keys and values across [d, pitch], and of a tile's rows the weights and
+// their gradients [rows, pitch], queries and outputs' gradients [rows, d].
+struct HeadRoom {
+  std::int64_t pitch;
+  float *keys_dL, *values_dL, *p, *dp, *q, *d_out;
+
+  HeadRoom(std::int64_t length, std::int64_t rows, std::int64_t d) : pitch(spread(length)) {
+    keys_dL = scratch(static_cast<std::size_t>(2 * (d + rows) * pitch + 2 * rows * d));
+    values_dL = keys_dL + d * pitch;
+    p = values_dL + d * pitch;
+    dp = p + rows * pitch;
+    q = dp + rows * pitch;
+    d_out = q + rows * d;
+  }
+};
+
+// Queries [begin, begin + queries) of a segment. The tile's rows are those of all query heads beside key/value head g,
+// head by head, so that what is read of keys and values, and added to their gradients, serves all of them.
+void attend_grad_tile(const AttendGradArgs& args, const AttendSegment& segment, std::int64_t g,
+                      std::int64_t begin, std::int64_t queries, const HeadRoom& room) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<float>()));
-  const std::int64_t d = args.d, length = segment.end - segment.begin;
-  const std::int64_t heads = args.N / args.G, rows_max = heads * queries_per_tile;
-  const std::int64_t pitch = spread(length);
+  const std::int64_t d = args.d, length = segment.end - segment.begin, pitch = room.pitch;
+  const std::int64_t heads = args.N / args.G, rows = heads * queries;
+  const std::int64_t keys = args.causal ? begin + queries : length;  // that any of the tile sees
+  const std::int64_t columns = (keys + lanes - 1) / lanes * lanes;
   const std::int64_t kv_stride = args.G * d, q_stride = args.N * d;
   const std::int64_t kv = segment.begin * kv_stride + g * d;
-  float* keys_dL = scratch(static_cast<std::size_t>(2 * (d + rows_max) * pitch + 2 * rows_max * d));
-  float* values_dL = keys_dL + d * pitch;
-  float* p = values_dL + d * pitch;
-  float* dp = p + rows_max * pitch;
-  float* q = dp + rows_max * pitch;
-  float* d_out = q + rows_max * d;
-  transpose_head(args.k + kv, length, d, kv_stride, pitch, keys_dL);
-  transpose_head(args.v + kv, length, d, kv_stride, pitch, values_dL);
+  const std::int64_t at = (segment.begin + begin) * q_stride + g * heads * d;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    copy_rows(args.q + at + h * d, queries, d, q_stride, room.q + h * queries * d);
+    copy_rows(args.d_out + at + h * d, queries, d, q_stride, room.d_out + h * queries * d);
+  }
+  const auto against = [&](const float* of_rows, const float* keys_or_values, float* out) {
+    product({.a = of_rows,
+             .a_row = d,
+             .a_column = 1,
+             .b = keys_or_values,
+             .b_stride = pitch,
+             .c = out,
+             .c_stride = pitch,
+             .M = rows,
+             .N = columns,
+             .K = d,
+             .add = false});
+  };
+  against(room.q, room.keys_dL, room.p);
+  against(room.d_out, room.values_dL, room.dp);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t seen = args.causal ? begin + r % queries + 1 : length;
+    softmax_row(room.p + r * pitch, seen, columns, args.scale);
+    score_gradient(room.p + r * pitch, room.dp + r * pitch, seen, columns, args.scale);
+  }
+  const auto to_keys = [&](const float* weights, const float* of_rows, float* out) {
+    product({.a = weights,
+             .a_row = 1,
+             .a_column = pitch,
+             .b = of_rows,
+             .b_stride = d,
+             .c = out,
+             .c_stride = kv_stride,
+             .M = keys,
+             .N = d,
+             .K = rows,
+             .add = true});
+  };
+  to_keys(room.dp, room.q, args.dk + kv);
+  to_keys(room.p, room.d_out, args.dv + kv);
+  for (std::int64_t h = 0; h < heads; ++h)
+    product({.a = room.dp + h * queries * pitch,
+             .a_row = pitch,
+             .a_column = 1,
+             .b = args.k + kv,
+             .b_stride = kv_stride,
+             .c = args.dq + at + h * d,
+             .c_stride = q_stride,
+             .M = queries,
+             .N = d,
+             .K = keys,
+             .add = false});
+}
+
+void attend_grad_head(const AttendGradArgs& args, const AttendSegment& segment, std::int64_t g) {
+  const std::int64_t d = args.d, length = segment.end - segment.begin, kv_stride = args.G * d;
+  const std::int64_t kv = segment.begin * kv_stride + g * d;
+  const HeadRoom room(length, args.N / args.G * queries_per_tile, d);
+  transpose_head(args.k + kv, length, d, kv_stride, room.pitch, room.keys_dL);
+  transpose_head(args.v + kv, length, d, kv_stride, room.pitch, room.values_dL);
   clear_head(args.dk + kv, length, d, kv_stride);
   clear_head(args.dv + kv, length, d, kv_stride);
-
-  for (std::int64_t begin = 0; begin < length; begin += queries_per_tile) {
-    const std::int64_t queries = std::min(queries_per_tile, length - begin);
-    const std::int64_t rows = heads * queries;
-    const std::int64_t keys = args.causal ? begin + queries : length;  // that any of the tile sees
-    const std::int64_t columns = (keys + lanes - 1) / lanes * lanes;
-    const std::int64_t at = (segment.begin + begin) * q_stride + g * heads * d;
-    for (std::int64_t h = 0; h < heads; ++h) {
-      copy_rows(args.q + at + h * d, queries, d, q_stride, q + h * queries * d);
-      copy_rows(args.d_out + at + h * d, queries, d, q_stride, d_out + h * queries * d);
-    }
-    const auto against = [&](const float* rows_of, const float* keys_or_values, float* out) {
-      product({.a = rows_of,
-               .a_row = d,
-               .a_column = 1,
-               .b = keys_or_values,
-               .b_stride = pitch,
-               .c = out,
-               .c_stride = pitch,
-               .M = rows,
-               .N = columns,
-               .K = d,
-               .add = false});
-    };
-    against(q, keys_dL, p);
-    against(d_out, values_dL, dp);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const std::int64_t seen = args.causal ? begin + r % queries + 1 : length;
-      softmax_row(p + r * pitch, seen, columns, args.scale);
-      score_gradient(p + r * pitch, dp + r * pitch, seen, columns, args.scale);
-    }
-    const auto to_keys = [&](const float* weights, const float* rows_of, float* out) {
-      product({.a = weights,
-               .a_row = 1,
-               .a_column = pitch,
-               .b = rows_of,
-               .b_stride = d,
-               .c = out,
-               .c_stride = kv_stride,
-               .M = keys,
-               .N = d,
-               .K = rows,
-               .add = true});
-    };
-    to_keys(dp, q, args.dk + kv);
-    to_keys(p, d_out, args.dv + kv);
-    for (std::int64_t h = 0; h < heads; ++h)
-      product({.a = dp + h * queries * pitch,
-               .a_row = pitch,
-               .a_column = 1,
-               .b = args.k + kv,
-               .b_stride = kv_stride,
-               .c = args.dq + at + h * d,
-               .c_stride = q_stride,
-               .M = queries,
-               .N = d,
-               .K = keys,
-               .add = false});
-  }
+  for (std::int64_t begin = 0; begin < length; begin += queries_per_tile)
+    attend_grad_tile(args, segment, g, begin, std::min(queries_per_tile, length - begin), room);
 }
 
 void attend_grad(const AttendGradArgs& args, const Lane& lane) {
