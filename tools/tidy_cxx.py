@@ -266,7 +266,8 @@ def rule_using_namespace(tree):
 
 
 def rule_own_header_first(tree):
-    """x.cc includes x.h first: that proves that x.h compiles alone. Headers without one: tests/CMakeLists.txt."""
+    """x.cc includes x.h first: where nothing is compiled beforehand, that proves that x.h compiles alone. Headers
+    without one: tests/CMakeLists.txt."""
     for path in tree.paths(".cc", under=("src/",)):
         if path.startswith("src/kernels/cpu/"):
             continue  # Highway has files included again, and wants to say so first
@@ -280,6 +281,57 @@ def rule_own_header_first(tree):
                 line = included[0][0] if included else 1
                 yield path, line, f'the first include is "{first}"; make it "{own}", so that it is seen to compile alone'
             break
+
+
+# Names that headers use, by the headers of the library that promise them: any one of these will do.
+PROMISED = {
+    r"std::(string|to_string|stoi|stol|stof|stod)\b": ("string",),
+    r"std::string_view\b": ("string_view", "string"),
+    r"std::vector\b": ("vector",),
+    r"std::span\b": ("span",),
+    r"std::(u?int(8|16|32|64)_t)\b": ("cstdint",),
+    r"std::(optional|nullopt)\b": ("optional",),
+    r"std::((unique|shared|weak)_ptr|make_(unique|shared)|enable_shared_from_this)\b": ("memory",),
+    r"std::array\b": ("array",),
+    r"std::function\b": ("functional",),
+    r"std::(multi)?map\b": ("map",),
+    r"std::unordered_(multi)?map\b": ("unordered_map",),
+    r"std::(multi)?set\b": ("set",),
+    r"std::(expected|unexpected)\b": ("expected",),
+    r"std::(mutex|lock_guard|unique_lock|scoped_lock|once_flag)\b": ("mutex",),
+    r"std::chrono::": ("chrono",),
+    r"std::filesystem::": ("filesystem",),
+    r"std::(from|to)_chars\b": ("charconv",),
+    r"std::mem(cpy|move|set|cmp)\b": ("cstring",),
+    r"std::(fabs|exp2?|fma|sqrt|pow|isfinite|isnan|lround)\b": ("cmath",),
+    r"std::(clamp|fill|copy|copy_n|sort|min_element|max_element)\b": ("algorithm",),
+    r"\bfmt::": ("fmt/format.h", "fmt/core.h"),
+    r"\b(json|boost::json)::": ("boost/json.hpp",),
+}
+
+
+def rule_own_includes(tree):
+    """A header includes what it needs. Compiling does not tell where these headers are compiled beforehand."""
+    promised = [(re.compile(pattern), names) for pattern, names in PROMISED.items()]
+    reached = {}
+
+    def reach(path):
+        """Angle-bracket includes of a file and of what it includes of ours."""
+        if path not in reached:
+            reached[path] = set()  # a circle of includes ends here
+            for _, delimiter, name in includes_of(tree.text(path)):
+                reached[path] |= {name} if delimiter == "<" else reach("src/" + name)
+        return reached[path]
+
+    for path in tree.paths(".h", under=("src/",)):
+        if path.endswith("-inl.h"):
+            continue  # a piece of other files
+        code = tree.code(path)
+        for pattern, names in promised:
+            match = pattern.search(code)
+            if match and not reach(path).intersection(names):
+                line = line_of(code, match.start())
+                yield path, line, f"{match[0]} without #include <{names[0]}>, here or in what it includes"
 
 
 def rule_built(tree):

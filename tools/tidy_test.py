@@ -152,6 +152,14 @@ CASES = {
         [{"src/ops/a.cc": '#include "ops/a.h"\n\n#include <vector>\n', "src/ops/a.h": HEADER,
           "src/ops/a_test.cc": '#include "ops/a.h"\n'}],
     ),
+    "own_includes": (
+        [({"src/ops/a.h": HEADER + "// std::vector\nstd::vector<int> f(std::string);\n#include <vector>\n"},
+          "src/ops/a.h:4", "std::string without #include <string>"),
+         ({"src/ops/a.h": HEADER + "json::value f();\n"}, "src/ops/a.h:3", "<boost/json.hpp>")],
+        [{"src/ops/a.h": HEADER + '#include "ops/b.h"\nstd::vector<std::string_view> f();\n',
+          "src/ops/b.h": HEADER + '#include "ops/a.h"\n#include <string>\n#include <vector>\n',
+          "src/ops/c-inl.h": "std::vector<int> f();\n", "src/ops/c.cc": "std::vector<int> f() {}\n"}],
+    ),
     "built": (
         [({"src/ops/a_test.cc": ""}, "src/ops/a_test.cc:1", "CMakeLists.txt globs")],
         [{"src/ops/b.cc": ""}],
