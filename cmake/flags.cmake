@@ -13,7 +13,12 @@ else()
   target_compile_options(herd_flags INTERFACE -Wno-deprecated-declarations)
 endif()
 
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+# Files and lines for debuggers and profilers are an eighth of compiling; names of functions are there without them.
+option(HERD_LINES "line numbers in Release builds, for debuggers and profilers" OFF)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+if(HERD_LINES)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+endif()
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g")
 target_compile_options(herd_flags INTERFACE -fno-omit-frame-pointer)
 # A multiplication and an addition are fused where the source says so and nowhere else: "the same bits at any batch" must
