@@ -42,8 +42,8 @@ struct GgufExport {
 };
 
 // Writes `out`, or its shards out-00001-of-0000N.gguf, and the vision encoder's file. Files that exist stay as they
-// are: fails with cannot_create then, with io_failed, or with usage for formats that GGUF does not have. Gives what a user should know (tensors that fell back to
-// another format).
+// are: fails with cannot_create then, with io_failed, or with usage for formats that GGUF does not have. Gives what a
+// user should know (tensors that fell back to another format).
 Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
                                             const GgufExport& options, ThreadPool& pool);
 

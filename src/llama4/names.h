@@ -6,7 +6,7 @@
 //   layers.{l}.feed_forward.router.weight [E, D]
 //   layers.{l}.feed_forward.experts.gate_up_proj [E, D, 2I], .down_proj [E, I, D]      input-major, gate before up
 //   layers.{l}.feed_forward.experts.{e}.{gate,up,down}_proj.weight, .weight_scale      instead, where stored unfused
-//                                     or .weight_packed, .weight_scale, .weight_shape   any matrix, in int4: pack_quantized.h
+//                      or, any matrix in int4, .weight_packed, .weight_scale, .weight_shape (pack_quantized.h)
 //   layers.{l}.feed_forward.shared_expert.{gate,up,down}_proj.weight
 //   layers.{l}.feed_forward.{gate,up,down}_proj.weight                                 dense layers
 //   vision_model.*      multi_modal_projector.linear_1.weight
