@@ -142,7 +142,7 @@ int main(int argc, char** argv) {
   // Scout's query projection and an expert's gate: one quarter of a gigabit of codes at least.
   for (const DType dtype :
        {DType::q4_k, DType::q8_0, DType::q6_k, DType::iq4_xs, DType::q5_k, DType::q4_0, DType::q3_k,
-        DType::q2_k, DType::mxfp4, DType::iq3_s, DType::iq3_xxs, DType::iq2_s, DType::iq2_xs,
-        DType::iq2_xxs, DType::iq1_m, DType::iq1_s})
+        DType::q2_k, DType::mxfp4, DType::int4, DType::iq3_s, DType::iq3_xxs, DType::iq2_s,
+        DType::iq2_xs, DType::iq2_xxs, DType::iq1_m, DType::iq1_s})
     herd::bench_format(bench, dtype, 5120, 8192);
 }

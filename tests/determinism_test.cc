@@ -113,7 +113,7 @@ TEST_P(Determinism, SameBitsInAnyBatchFromOneTo64Sequences) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Determinism,
-                         testing::Values("scout", "maverick", "topk2", "fp8", "twelve"),
+                         testing::Values("scout", "maverick", "topk2", "fp8", "int4", "twelve"),
                          [](const auto& model) { return std::string(model.param); });
 
 // A prompt that continues, repeats or abandons the last one gives what an empty cache would give, across chunk ends.

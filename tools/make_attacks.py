@@ -310,6 +310,15 @@ def make_config():
         "quant_method": "compressed-tensors", "format": "float-quantized",
         "config_groups": {"group_0": {"weights": {"num_bits": 4, "type": "int", "strategy": "group"}}}}),
         "E1301", "group_0.weights")
+    for name, change, *words in (
+            ("eight_bits", {"num_bits": 8}, "num_bits is 8, type 'int'", "4 bits, int"),
+            ("zero_points", {"symmetric": False}, "symmetric is false"),
+            ("groups_of_32", {"group_size": 32}, "strategy is 'group' with group_size 32", "group with 128"),
+            ("other_order", {"actorder": "group"}, "actorder is group")):
+        weights = {"num_bits": 4, "type": "int", "symmetric": True, "strategy": "group", "group_size": 128} | change
+        config(f"pack_quantized_{name}", top(quantization_config={
+            "quant_method": "compressed-tensors", "format": "pack-quantized",
+            "config_groups": {"group_0": {"weights": weights}}}), "E1301", "group_0.weights", *words)
     config("f17_root_array", "[]", "E1301", "no JSON object")
     config("f17_nan_theta", json.dumps(good_config()).replace("500000.0", "NaN"), "E1501", "byte")
     config("f17_infinite_theta", json.dumps(good_config()).replace("500000.0", "1e999"), "E1501",

@@ -21,7 +21,7 @@ constexpr std::string_view extension = ".herd";
 
 // Besides the mixes: every matrix in the format that it has, and that where blocks are only moved, else bf16.
 // Directories alone have fp8.
-constexpr std::string_view keep = "keep", automatic = "auto", fp8 = "fp8";
+constexpr std::string_view keep = "keep", automatic = "auto", fp8 = "fp8", int4 = "int4";
 constexpr auto type_names = [] {
   std::array<std::string_view, llama4::mix_table.size() + 3> out{automatic, keep, fp8};
   for (std::size_t i = 0; i < llama4::mix_table.size(); ++i) out[i + 3] = llama4::mix_table[i].name;
@@ -141,12 +141,16 @@ Result<void> to_hugging_face(const fs::path& source, llama4::Loaded& loaded,
                              const ConvertOptions& options) {
   if (options.imatrix)
     return fail(Code::usage, "--imatrix is for GGUF files; directories are not rounded by it");
-  if (options.type != "bf16" && options.type != "f32" && options.type != fp8)
-    return fail(Code::usage, "--type {} is not written to directories; bf16, f32 and fp8 are",
+  if (options.type != "bf16" && options.type != "f32" && options.type != fp8 &&
+      options.type != int4)
+    return fail(Code::usage, "--type {} is not written to directories; bf16, f32, fp8 and int4 are",
                 options.type);
-  const DType type = options.type == "f32" ? DType::f32
-                     : options.type == fp8 ? DType::f8_e4m3
-                                           : DType::bf16;
+  if (options.type == int4 && options.pure)
+    return fail(Code::usage, "--pure is for files; in a directory experts alone are in int4");
+  const DType type = options.type == "f32"  ? DType::f32
+                     : options.type == fp8  ? DType::f8_e4m3
+                     : options.type == int4 ? DType::int4
+                                            : DType::bf16;
   const fs::path out = options.destination;
   std::error_code error;
   fs::create_directories(out, error);

@@ -158,7 +158,7 @@ TEST_F(Convert, SaysWhatItCannot) {
   EXPECT_EQ(read_file(directory / "full.gguf", 10).value(), "x");
   const Ran type = run_herd({"convert", cria, at("dir"), "--type", "q8_0"});
   EXPECT_EQ(type.status, 2);
-  EXPECT_THAT(type.err, HasSubstr("bf16, f32 and fp8"));
+  EXPECT_THAT(type.err, HasSubstr("bf16, f32, fp8 and int4"));
   EXPECT_EQ(run_herd({"quantize", cria, at("x.gguf"), "--type", "q9"}).status, 2);
 }
 

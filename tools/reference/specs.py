@@ -288,6 +288,21 @@ SPECS = {
         cases=picture_prompts(56, 4, 6, [(56, 40)], [(100, 70)], [(56, 56), (112, 50)], []),
         seed=1,
     ),
+    "int4": Spec(
+        text=text(
+            hidden_size=128,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_local_experts=2,
+            attention_chunk_size=16,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=16,
+        ),
+        cases=prompts(20, 3),
+        seed=2,
+        rewrite="quantize_int4",
+    ),
     "fp8": Spec(
         text=text(
             intermediate_size=32,

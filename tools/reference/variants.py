@@ -10,6 +10,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+import int4
 from native import to_native_files
 
 FP8_MAX = 448.0
@@ -180,6 +181,64 @@ def fp8_config():
             "re:.*layers\\.(0|2|3)\\.feed_forward\\.shared_expert.*",
             "re:.*layers\\.(2|3)\\.feed_forward\\.experts.*",
         ],
+    }
+
+
+def quantize_int4(spec, directory):
+    """Routed and shared experts one Linear each, in compressed-tensors' "pack-quantized" int4: layer 0 as Meta rounds,
+    scales of 128 inputs in float32; the others with a bfloat16 scale an output that nearly fits the largest number.
+    """
+    model = load(spec, directory)
+    stored = load_file(directory / "model.safetensors")
+
+    def put(name, weight, layer):
+        """Stores a [out, in] float32 weight; returns the value it now has."""
+        if layer == 0:
+            changes, scale = {}, int4.metas().int4_row_quantize(weight)[1].t().contiguous()
+        else:
+            changes = {"strategy": "channel", "group_size": None}
+            scale = (weight.abs().amax(dim=1, keepdim=True) / 7.5).bfloat16()
+        packed = int4.pack(weight, scale, **changes)
+        stored.update({f"{name}.{end}": value for end, value in packed.items()})
+        stored.pop(name + ".weight", None)
+        return int4.unpack(packed, **changes)
+
+    for layer, block in enumerate(model.model.layers):
+        prefix = f"model.layers.{layer}.feed_forward."
+        experts, shared = block.feed_forward.experts, block.feed_forward.shared_expert
+        del stored[prefix + "experts.gate_up_proj"], stored[prefix + "experts.down_proj"]
+        for expert in range(experts.num_experts):
+            matrices = dict(zip(("gate_proj", "up_proj"), experts.gate_up_proj.data[expert].t().chunk(2)))
+            matrices["down_proj"] = experts.down_proj.data[expert].t()
+            gate, up, down = (put(f"{prefix}experts.{expert}.{name}", value.contiguous(), layer)
+                              for name, value in matrices.items())
+            experts.gate_up_proj.data[expert] = torch.cat([gate, up]).t()
+            experts.down_proj.data[expert] = down.t()
+        for name in ("gate_proj", "up_proj", "down_proj"):
+            linear = getattr(shared, name)
+            linear.weight.data = put(f"{prefix}shared_expert.{name}", linear.weight.data, layer)
+    write_weights(stored, directory)
+    edit_config(directory, lambda config: config.update(quantization_config=int4_config()))
+    return model
+
+
+def int4_config():
+    """quantization_config as compressed-tensors writes it for the above."""
+
+    def group(layers, **changes):
+        said = int4.scheme(**changes).model_dump(mode="json")
+        return said | {"targets": [f"re:.*layers\\.{layers}\\.feed_forward.*_proj"], "format": "pack-quantized"}
+
+    return {
+        "quant_method": "compressed-tensors",
+        "format": "pack-quantized",
+        "quantization_status": "compressed",
+        "kv_cache_scheme": None,
+        "config_groups": {
+            "group_0": group("0"),
+            "group_1": group("[^0]", strategy="channel", group_size=None),
+        },
+        "ignore": ["lm_head", "re:.*self_attn", "re:.*router"],
     }
 
 
