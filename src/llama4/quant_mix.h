@@ -25,11 +25,9 @@ enum class Role : std::uint8_t {
 
 struct MixRow {
   std::string_view name;
-  std::uint32_t
-      file_type;  // as llama.cpp numbers it, 1024 and more our own; what most of the bytes are
+  std::uint32_t file_type;  // of most bytes, as llama.cpp numbers it; 1024 and more are our own
   DType embedding, head, attention, keys_values, dense, dense_down, experts, experts_down;
-  std::optional<DType> shared =
-      {};  // all of the shared expert; where not given it is as dense layers
+  std::optional<DType> shared = {};  // all of the shared expert; as dense layers where not given
 };
 
 inline constexpr std::array mix_table = [] {

@@ -273,9 +273,7 @@ class RealConnection final : public Connection,
       // Copied: it may be the last to hold this connection.
       if (const auto exchange = exchange_; exchange && state_ == State::answering)
         return exchange->hung_up();
-      // Between two answers, requests that came with the last one are still to be looked at.
-      if (state_ == State::idle && !in_.empty()) return process();
-      return end_when_written();
+      return process();  // a request that came with the one before is still to be answered
     }
     if (error == asio::error::eof && (writing_ || ending_)) {
       ended_ = true;  // the last answer is still on its way out; it ends the connection

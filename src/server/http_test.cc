@@ -123,14 +123,17 @@ TEST_F(Http, AnswersSeveralRequestsOnOneConnection) {
   EXPECT_TRUE(client.closed());
 }
 
+// Often, because the end may come while an answer is computed, while it is written, or between the two.
 TEST_F(Http, AnswersWhoClosesItsDirectionBehindTheRequest) {
   start();
-  RawClient client(server_->port());
-  client.send(std::string(get) + std::string(get));
-  client.half_close();
-  EXPECT_EQ(client.receive().body, "/a/b ");
-  EXPECT_EQ(client.receive().body, "/a/b ");
-  EXPECT_TRUE(client.closed());
+  for (int i = 0; i < 100; ++i) {
+    RawClient client(server_->port());
+    client.send(std::string(get) + std::string(get));
+    client.half_close();
+    ASSERT_EQ(client.receive().body, "/a/b ");
+    ASSERT_EQ(client.receive().body, "/a/b ");
+    ASSERT_TRUE(client.closed());
+  }
 }
 
 // The last answer is on its way, and the connection only waits for its client's end, which comes early.
