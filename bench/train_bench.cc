@@ -3,7 +3,7 @@
 // share of the machine's fused multiply-add limit, measured in the same rounds.
 //
 //   train_bench [--width=256] [--layers=8] [--heads=4] [--head_size=64] [--dense_width=1024] [--expert_width=512]
-//               [--experts=8] [--vocabulary=4096] [--tokens=2048] [--threads=0] [--steps=5] [--muon=0]
+//               [--experts=8] [--vocabulary=4096] [--tokens=2048] [--threads=0] [--steps=5] [--muon=0] [--bfloat16=0]
 //
 // bench/train_peer.py takes turns with PyTorch.
 #include <fmt/format.h>
@@ -66,7 +66,7 @@ double macs_per_token(const llama4::TextConfig& text) {
 void bench(std::map<std::string, std::int64_t> options) {
   const llama4::Config config = config_of(options);
   ThreadPool pool(static_cast<int>(options["threads"]));
-  train::Learner learner(config, pool, {});
+  train::Learner learner(config, pool, {.bfloat16 = options["bfloat16"] != 0});
   initialize(learner.parameters(), config, 1);
   train::Optimizer optimizer({.muon = options["muon"] != 0});
   std::vector<train::Example> examples;
@@ -91,7 +91,8 @@ void bench(std::map<std::string, std::int64_t> options) {
                                train::Optimizer::gradient_length(ctx, learner.parameters());
                            optimizer.step(ctx, learner.parameters(), 1.0, length);
                          }));
-    const cpu::FmaTime peak = cpu::fma_time(20'000'000, {&pool});
+    const cpu::FmaTime peak =
+        cpu::fma_time(20'000'000, {.pool = &pool, .bfloat16 = options["bfloat16"] != 0});
     fma = std::max(fma, peak.flops / peak.seconds);
   }
   const double flops = 6 * macs_per_token(config.text) * tokens;
@@ -112,7 +113,8 @@ int main(int argc, char** argv) {
   std::map<std::string, std::int64_t> options{
       {"width", 256},        {"layers", 8},         {"heads", 4},   {"head_size", 64},
       {"dense_width", 1024}, {"expert_width", 512}, {"experts", 8}, {"vocabulary", 4096},
-      {"tokens", 2048},      {"threads", 0},        {"steps", 5},   {"muon", 0}};
+      {"tokens", 2048},      {"threads", 0},        {"steps", 5},   {"muon", 0},
+      {"bfloat16", 0}};
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const std::size_t equals = argument.find('=');

@@ -147,8 +147,9 @@ class Peer:
         return steps * len(self.tokens) / (time.perf_counter() - start)
 
 
-def herd_tokens_per_s(options, shape):
+def herd_tokens_per_s(options, shape, bf16):
     command = [options.bench, f"--tokens={options.tokens}", f"--threads={options.threads}", f"--steps={options.steps}"]
+    command += [f"--bfloat16={int(bf16)}"]  # float32 where the processor has no such instruction
     command += [f"--{name}={value}" for name, value in shape.items()]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["tokens_per_s"]
 
@@ -164,15 +165,17 @@ def compare(options, shape, what):
                 peers[name] = peer
             except Exception as error:  # a variant that PyTorch cannot run is named and left out
                 print(json.dumps({"shape": what, "pytorch": name, "failed": str(error).splitlines()[0][:200]}))
-    rates = {name: [] for name in ["herd", *peers]}
+    rates = {name: [] for name in ["herd f32", "herd bf16", *peers]}
     for _ in range(options.rounds):
-        rates["herd"].append(herd_tokens_per_s(options, shape))
+        rates["herd f32"].append(herd_tokens_per_s(options, shape, bf16=False))
+        rates["herd bf16"].append(herd_tokens_per_s(options, shape, bf16=True))
         for name, peer in peers.items():
             rates[name].append(peer.tokens_per_s(options.steps))
     median = {name: statistics.median(values) for name, values in rates.items()}
     best = max(peers, key=median.get)
+    ratios = {name: round(median[name] / median[best], 2) for name in ("herd f32", "herd bf16")}
     print(json.dumps({"shape": what, "tokens_per_s": {n: round(v) for n, v in median.items()}, "best_pytorch": best,
-                      "herd_over_best": round(median["herd"] / median[best], 2)}))
+                      "over_best_pytorch": ratios}))
 
 
 def main():

@@ -7,6 +7,7 @@
 
 #include "base/thread_pool.h"
 #include "checkpoint/safetensors.h"
+#include "kernels/cpu/bfloat16_product.h"
 #include "llama4/load.h"
 #include "llama4/tensor_list.h"
 #include "train/learner.h"
@@ -193,6 +194,34 @@ TEST_P(Gradients, TenStepsOfAdamWAgreeWithPyTorch) {
 INSTANTIATE_TEST_SUITE_P(Models, Gradients,
                          ::testing::Values("scout", "maverick", "chunks", "temperature", "topk2",
                                            "twelve", "vision", "onelayer"),
+                         [](const auto& model) { return std::string(model.param); });
+
+class RoundedGradients : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(RoundedGradients, AreNearThoseOfFloat32) {
+  if (!cpu::has_bfloat16_products()) GTEST_SKIP() << "this processor has no products of bfloat16";
+  train::LearnerOptions options = plain();
+  Training exact(GetParam(), options, 2);
+  options.bfloat16 = true;
+  Training rounded(GetParam(), options, 2);
+  Training alone(GetParam(), options, 1);
+  const double loss = exact.learn();
+  EXPECT_NEAR(rounded.learn(), loss, 0.01 * loss);
+  alone.learn();
+  const std::span a = exact.learner.parameters().gradients();
+  const std::span b = rounded.learner.parameters().gradients();
+  EXPECT_TRUE(std::ranges::equal(b, alone.learner.parameters().gradients())) << "bits, by threads";
+  double distance = 0, length = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    distance += (double{a[i]} - double{b[i]}) * (double{a[i]} - double{b[i]});
+    length += double{a[i]} * double{a[i]};
+  }
+  EXPECT_LT(std::sqrt(distance / length), 0.05);
+  EXPECT_GT(std::sqrt(distance / length), 1e-4) << "it was float32 that was multiplied";
+}
+
+// Those with enough rows to be rounded at all, and without a router that one rounding turns to another expert.
+INSTANTIATE_TEST_SUITE_P(Models, RoundedGradients, ::testing::Values("chunks", "twelve", "vision"),
                          [](const auto& model) { return std::string(model.param); });
 
 }  // namespace

@@ -42,7 +42,7 @@ struct Findings {
   int threads = 0;
   MemoryLimits memory;
   double memory_gbps = 0;
-  double fma_gflops = 0;
+  double fma_gflops = 0, bfloat16_gflops = 0;
   std::string model;  // how its weights come into memory; empty: none was named
   fs::path directory;
   Result<DiskSpeed> disk;
@@ -86,6 +86,7 @@ Result<Findings> examine(const DoctorOptions& options) {
   found.memory_gbps =
       read_gbps(found.processor.last_level_cache, found.memory, pool, measure_seconds);
   found.fma_gflops = fma_gflops(pool, measure_seconds);
+  found.bfloat16_gflops = bfloat16_gflops(pool, measure_seconds);
   if (rlimit files{}; ::getrlimit(RLIMIT_NOFILE, &files) == 0) found.open_files = files.rlim_cur;
   return found;
 }
@@ -127,7 +128,8 @@ json::object to_json(const Findings& found) {
                                {"possible", std::move(sets)},
                                {"quantized", cpu::chosen_quantized_kernels().name},
                                {"threads", found.threads},
-                               {"f32_gflops", rounded(found.fma_gflops)}}},
+                               {"f32_gflops", rounded(found.fma_gflops)},
+                               {"bf16_gflops", rounded(found.bfloat16_gflops)}}},
       {"memory", json::object{{"physical", found.memory.physical},
                               {"available", found.memory.available},
                               {"bound_by", found.memory.bound_by},
@@ -159,7 +161,11 @@ std::string to_text(const Findings& found) {
   line("kernels", fmt::format("{} (possible: {}), quantized: {}, {} threads",
                               cpu::chosen_instruction_set(), joined(cpu::instruction_sets()),
                               cpu::chosen_quantized_kernels().name, found.threads));
-  line("arithmetic", fmt::format("{:.0f} GFLOP/s of float32 multiply-adds", found.fma_gflops));
+  line("arithmetic",
+       fmt::format("{:.0f} GFLOP/s of float32 multiply-adds, {}", found.fma_gflops,
+                   found.bfloat16_gflops > 0
+                       ? fmt::format("{:.0f} of bfloat16's (training)", found.bfloat16_gflops)
+                       : "no instruction for bfloat16's"));
   line("memory",
        fmt::format("{} of {} available (bound by: {}), read at {:.1f} GB/s",
                    human_bytes(found.memory.available), human_bytes(found.memory.physical),

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "kernels/cpu/bfloat16_product.h"
 #include "kernels/cpu/machine_limits.h"
 
 namespace herd::cli {
@@ -49,6 +50,13 @@ double read_gbps(std::uint64_t last_level_cache, const MemoryLimits& limits, Thr
 
 double fma_gflops(ThreadPool& pool, double seconds) {
   return best_rate(seconds, [&](std::int64_t rounds) { return cpu::fma_time(rounds, {&pool}); });
+}
+
+double bfloat16_gflops(ThreadPool& pool, double seconds) {
+  if (!cpu::has_bfloat16_products()) return 0;
+  return best_rate(seconds, [&](std::int64_t rounds) {
+    return cpu::fma_time(rounds, {.pool = &pool, .bfloat16 = true});
+  });
 }
 
 double int8_gops(ThreadPool& pool, double seconds) {

@@ -18,6 +18,8 @@ double read_gbps(std::uint64_t last_level_cache, const MemoryLimits& limits, Thr
 
 // Fused multiply-adds of float32 in registers, in GFLOP/s.
 double fma_gflops(ThreadPool& pool, double seconds);
+// The same of pairs of bfloat16, or 0 where the processor has no such instruction.
+double bfloat16_gflops(ThreadPool& pool, double seconds);
 
 // Products of four bytes by four bytes in registers, in 10^9 operations a second.
 double int8_gops(ThreadPool& pool, double seconds);

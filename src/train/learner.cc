@@ -35,6 +35,7 @@ Learner::Learner(std::unique_ptr<llama4::Loaded> base, ThreadPool& pool, Learner
 
 void Learner::prepare() {
   ctx_.recomputes = options_.recompute;
+  ctx_.lane.bfloat16 = options_.bfloat16;
   ctx_.watch = [this](std::string_view place, std::int64_t layer, const Tensor& x) {
     balance_.saw(ctx_, place, layer, x, share_);
   };

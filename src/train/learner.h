@@ -16,9 +16,10 @@
 namespace herd::train {
 
 struct LearnerOptions {
-  BalanceOptions balance;
+  BalanceOptions balance = {};
   bool recompute =
       false;  // keep only what flows between blocks, and compute the rest again going back
+  bool bfloat16 = false;  // round the factors of products, where the processor has an instruction
 };
 
 // Sums over tokens that count.

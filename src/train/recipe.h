@@ -37,6 +37,7 @@ struct TrainingOptions {
   std::uint64_t seed = 0;
   std::int64_t piece_tokens = 2048;
   bool recompute = false;
+  bool bfloat16 = false;
   double checkpoint_minutes = 5;
   std::int64_t held_out_tokens = 16384;
   std::int64_t report_steps = 50;
@@ -50,6 +51,9 @@ struct TrainingOptions {
         option("piece_tokens", &O::piece_tokens, "tokens that go through the model together",
                Range{16, 1 << 20}),
         option("recompute", &O::recompute, "compute inner values of blocks twice to save memory"),
+        option("bfloat16", &O::bfloat16,
+               "factors of products rounded to bfloat16, sums in float32; only where the "
+               "processor has it (herd doctor: avx512_bf16), elsewhere all is float32"),
         option("checkpoint_minutes", &O::checkpoint_minutes, "between two checkpoints",
                Range{0, 1e6}),
         option("held_out_tokens", &O::held_out_tokens,

@@ -110,7 +110,9 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
 }
 
 Result<void> Trainer::make_learner(const llama4::Config& config, ThreadPool& pool) {
-  const LearnerOptions options{.balance = recipe_.balance, .recompute = recipe_.training.recompute};
+  const LearnerOptions options{.balance = recipe_.balance,
+                               .recompute = recipe_.training.recompute,
+                               .bfloat16 = recipe_.training.bfloat16};
   if (recipe_.adapter) {
     HERD_TRY(auto base, llama4::load_to_learn(recipe_.directory / recipe_.training.start));
     HERD_TRY_VOID(llama4::shape_adapters(base->model(), *recipe_.adapter));

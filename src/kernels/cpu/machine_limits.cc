@@ -12,6 +12,7 @@
 #include <atomic>
 #include <chrono>
 
+#include "kernels/cpu/bfloat16_product.h"
 #include "kernels/cpu/decode-inl.h"
 #include "kernels/cpu/quantized_product.h"
 #include "kernels/cpu/work.h"
@@ -87,15 +88,18 @@ double read_seconds(const void* data, std::size_t bytes, const Lane& lane) {
 FmaTime fma_time(std::int64_t rounds, const Lane& lane) {
   constexpr std::int64_t pieces_per_thread = 8;
   const std::int64_t pieces = pieces_per_thread * threads_of(lane);
+  const std::int64_t each = rounds / pieces_per_thread;
+  const bool rounded = lane.bfloat16 && has_bfloat16_products();
   std::atomic<float> sink{0};
+  std::atomic<double> flops{0};
   const auto start = std::chrono::steady_clock::now();
   run(lane, pieces, 1, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t i = begin; i < end; ++i)
-      sink = HWY_DYNAMIC_DISPATCH(fma_chains)(rounds / pieces_per_thread);
+    for (std::int64_t i = begin; i < end; ++i) {
+      if (!rounded) sink = HWY_DYNAMIC_DISPATCH(fma_chains)(each);
+      flops += rounded ? bfloat16_chains(each) : HWY_DYNAMIC_DISPATCH(fma_flops)(each);
+    }
   });
-  return {.seconds = seconds_since(start),
-          .flops = static_cast<double>(pieces) *
-                   HWY_DYNAMIC_DISPATCH(fma_flops)(rounds / pieces_per_thread)};
+  return {.seconds = seconds_since(start), .flops = flops};
 }
 
 DotTime dot_time(std::int64_t rounds, const Lane& lane) {

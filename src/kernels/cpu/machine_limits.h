@@ -13,7 +13,7 @@ namespace herd::cpu {
 double read_seconds(const void* data, std::size_t bytes, const Lane& lane);
 
 // Seconds for `rounds` rounds of independent fused multiply-adds in registers on every thread of the lane, and their
-// number of floating-point operations.
+// number of floating-point operations. Of float32; for a lane of bfloat16, of its pairs, where the processor has them.
 struct FmaTime {
   double seconds = 0;
   double flops = 0;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/bfloat16_product.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/decode-inl.h"
 #include "kernels/cpu/matmul_few_rows-inl.h"
@@ -95,19 +96,28 @@ void multiply(const MatmulItem& item) {
       }
       HERD_CHECK(false, "no product with weights of {}", row_of(w.dtype).name);
   }
-  finish(item);
 }
 
 void matmul_impl(const MatmulArgs& args, const Lane& lane) {
   const MatmulPlan plan(args, threads_of(lane));
   const QuantizedRows rows(args, lane);
+  const bool rounds = lane.bfloat16 && has_bfloat16_products();
+  const auto is_rounded = [&](const MatmulGroup& group) {
+    return rounds && group.weight.dtype == DType::f32 && group.weight.layout != Layout::packed &&
+           group.row_end - group.row_begin >= bfloat16_rows_min;
+  };
   run(lane, plan.items(), 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t i = begin; i < end; ++i) {
       const MatmulItem item = plan.item(i);
-      if (item.group->weight.layout == Layout::packed)
+      if (item.group->weight.layout == Layout::packed) {
         rows.multiply(item);
+        continue;
+      }
+      if (is_rounded(*item.group))
+        multiply_bfloat16(item);
       else
         multiply(item);
+      finish(item);
     }
   });
 }

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/cpu/bfloat16_product.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/product-inl.h"
 #include "kernels/cpu/work.h"
@@ -24,6 +25,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Each item reads the rows of x once more, so few and large ones; but two threads want a share of a lone matrix.
 constexpr std::int64_t outputs_per_item = 192;
+static_assert(outputs_per_item <= bfloat16_outputs_max);
 constexpr std::int64_t items_per_matrix_min = 2;
 constexpr std::int64_t rows_per_panel = 64;
 constexpr std::int64_t columns_per_panel = 64;
@@ -83,6 +85,10 @@ void weight_grad_outputs(const WeightGradArgs& args, const WeightGradGroup& grou
       }
     }
   }
+}
+
+void bias_grad_outputs(const WeightGradArgs& args, const WeightGradGroup& group, std::int64_t begin,
+                       std::int64_t end) {
   if (group.db == nullptr) return;
   for (std::int64_t t = group.row_begin; t < group.row_end; ++t) {
     const float* dy = args.dy + t * args.dy_stride + group.dy_column;
@@ -105,11 +111,16 @@ void weight_grad(const WeightGradArgs& args, const Lane& lane) {
     for (std::int64_t o = 0; o < out; o += each)
       items.push_back({&args.groups[g], o, std::min(out, o + each)});
   }
+  const bool rounds = lane.bfloat16 && has_bfloat16_products();
   run(lane, static_cast<std::int64_t>(items.size()), 1,
       [&](std::int64_t begin, std::int64_t end, int) {
         for (std::int64_t i = begin; i < end; ++i) {
           const Item& item = items[static_cast<std::size_t>(i)];
-          weight_grad_outputs(args, *item.group, item.begin, item.end);
+          if (rounds && item.group->row_end - item.group->row_begin >= bfloat16_rows_min)
+            weight_grad_bfloat16(args, *item.group, item.begin, item.end);
+          else
+            weight_grad_outputs(args, *item.group, item.begin, item.end);
+          bias_grad_outputs(args, *item.group, item.begin, item.end);
         }
       });
 }
