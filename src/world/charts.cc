@@ -206,7 +206,7 @@ bool make_charts(Draw& draw, Sample& sample) {
   Chart chart;
   if (!draw_chart(draw, chart, sample.subject)) return false;
   sample.pictures.push_back(paint_chart(draw, chart));
-  const int turns = draw.between(1, 3);
+  const int turns = draw.turns(3, 6);
   std::vector<std::string> questions;
   for (int turn = 0; turn < turns; ++turn) {
     const double kind = draw.real();

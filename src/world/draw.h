@@ -57,6 +57,11 @@ class Draw {
     for (std::size_t i = items.size(); i > 1; --i)
       std::swap(items[i - 1], items[static_cast<std::size_t>(below(static_cast<int>(i)))]);
   }
+  // Turns over one text or picture. What stands before the first question costs most of a sample's tokens, so training
+  // asks up to `more` times where a held-out sample asks `usual` times.
+  int turns(int usual, int more) {
+    return split_ == Split::train ? between(2, more) : between(1, usual);
+  }
   // n different places of 0 .. count-1, in random order. n <= count.
   std::vector<int> different(int n, int count);
   // n different elements of the range, in random order.

@@ -82,7 +82,7 @@ constexpr Manner manners[] = {
 void add_queries(Draw& draw, Sample& sample, const std::string& list,
                  const std::vector<Pair>& pairs, const Manner& manner) {
   // Many questions over one list teach more than many lists; the last one is graded.
-  const int queries = std::min(static_cast<int>(pairs.size()), draw.between(1, 6));
+  const int queries = std::min(static_cast<int>(pairs.size()), draw.turns(6, 8));
   const std::string_view opening =
       draw.one({"", "", "Remember this:\n", "Here is a list:\n", "Read this:\n", "Data:\n"});
   std::vector<int> order = draw.different(queries, static_cast<int>(pairs.size()));
@@ -151,7 +151,9 @@ bool make_count(Draw& draw, Sample& sample) {
   std::vector<std::string> items;
   for (int i = draw.items(3, 20); i > 0; --i) items.emplace_back(draw.one(kinds));
   const std::string_view asked = draw.one(kinds);
-  const auto count = std::ranges::count(items, asked);
+  const auto count_of = [&](std::string_view word) {
+    return std::to_string(std::ranges::count(items, word));
+  };
   const std::string list = joined(items, ", ", ", ");
   sample.subject = list;
   if (!draw.fits("count", sample.subject)) return false;
@@ -161,7 +163,14 @@ bool make_count(Draw& draw, Sample& sample) {
                                   "\"$word\" in the list?|"
                                   "Count \"$word\":} $list",
                             {{"word", asked}, {"list", list}}));
-  add_answer(sample, std::to_string(any ? static_cast<std::ptrdiff_t>(items.size()) : count));
+  add_answer(sample, any ? std::to_string(items.size()) : count_of(asked));
+  if (draw.split() == Split::train)  // as in Draw::turns
+    for (const std::string_view word : kinds) {
+      if (word == asked && !any) continue;
+      add_user(sample, draw.say("{And \"$word\"?|How often \"$word\"?|Now count \"$word\".}",
+                                {{"word", word}}));
+      add_answer(sample, count_of(word));
+    }
   grade_as(sample, Check::one_of);
   return true;
 }

@@ -1,4 +1,4 @@
-// Pictures of shapes: what is there, of which colour and kind, how many, where, and what is beside what. One to four
+// Pictures of shapes: what is there, of which colour and kind, how many, where, and what is beside what. Several
 // questions about one picture; each is about its first shape, which decides the split.
 #include <algorithm>
 
@@ -231,7 +231,7 @@ bool make_shapes(Draw& draw, Sample& sample) {
   if (!draw_scene(draw, scene, many ? 3 : most == 1 ? 1 : 2, many ? 6 : most)) return false;
   sample.subject = scene.shapes[0].name();
   sample.pictures.push_back(draw_picture(draw, scene));
-  add_shape_turns(draw, sample, scene, draw.between(1, 4), 1);
+  add_shape_turns(draw, sample, scene, draw.turns(4, 6), 1);
   return true;
 }
 

@@ -1,5 +1,7 @@
-// Questions about a small world that was told: who has what, where it is, what came before. Up to four turns about one
+// Questions about a small world that was told: who has what, where it is, what came before. Several turns about one
 // story, so that one telling teaches several answers.
+#include <algorithm>
+
 #include "world/draw.h"
 #include "world/simulate.h"
 #include "world/task_list.h"
@@ -245,10 +247,15 @@ bool make_story_questions(Draw& draw, Sample& sample) {
     world.apply(event);
   }
   told += draw.chance(0.5) ? "\n\n" : "\n";
-  const int turns = draw.between(1, 4);
-  for (int turn = 0; turn < turns; ++turn)
-    add_turn(draw, sample, ask(draw, world), turn == 0 ? std::string_view(told) : "",
-             turn + 1 == turns);
+  std::vector<Asked> asked;
+  for (int turns = draw.turns(4, 7); turns > 0; --turns) {
+    Asked next = ask(draw, world);
+    if (std::ranges::find(asked, next.question, &Asked::question) == asked.end())
+      asked.push_back(std::move(next));
+  }
+  for (const Asked& each : asked)
+    add_turn(draw, sample, each, &each == asked.data() ? std::string_view(told) : "",
+             &each == &asked.back());
   return true;
 }
 

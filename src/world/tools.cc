@@ -224,7 +224,9 @@ bool make_tools(Draw& draw, Sample& sample) {
   }
   const std::vector<Tool> tools = draw_tools(draw, offered);
   offer(draw, sample, tools);
-  for (int round = draw.one({1, 1, 1, 2}); round > 0; --round) {
+  const bool trains = draw.split() == Split::train;  // as in Draw::turns
+  for (int round = trains ? draw.one({1, 2, 2, 3, 4}) : draw.one({1, 1, 1, 2}); round > 0;
+       --round) {
     const int parallel = draw.one({1, 1, 1, 2, 2, 3});
     const Tool& first = draw.one(tools);
     std::vector<Use> uses;

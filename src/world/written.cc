@@ -20,7 +20,7 @@ std::string draw_word(Draw& draw, int letters_max) {
     else if (kind < 0.85)
       word = std::to_string(draw.below(draw.one({10, 100, 1000, 10000, 100000})));
     else
-      for (int i = draw.between(2, 6); i > 0; --i)
+      for (int i = draw.between(std::min(2, letters_max), std::min(6, letters_max)); i > 0; --i)
         word += draw.one(std::string_view("abcdefghijklmnopqrstuvwxyz"));
     if (static_cast<int>(word.size()) <= letters_max && draw.may_use("written", word)) return word;
   }
@@ -82,11 +82,14 @@ media::Image write_picture(Draw& draw, const std::vector<std::string>& lines, in
 }  // namespace
 
 bool make_written(Draw& draw, Sample& sample) {
-  const bool wide = draw.chance(0.15);
-  const int lines_max = std::min(draw.items_of(draw.one({1, 1, 1, 2, 3})), 4);
+  // Small samples, from which reading is learned first, are a few large letters.
+  const bool small = draw.sizes().items_max < 8;
+  const bool wide = draw.chance(0.15) && !small;
+  const int lines_max = small ? 1 : std::min(draw.items_of(draw.one({1, 1, 1, 2, 3})), 4);
+  const int letters_max = small ? draw.sizes().items_max : wide ? 14 : 8;
   std::vector<std::string> lines;
   for (int i = 0; i < lines_max; ++i) {
-    lines.push_back(draw_word(draw, wide ? 14 : 8));
+    lines.push_back(draw_word(draw, letters_max));
     if (wide && draw.chance(0.7)) lines.back() += " " + draw_word(draw, 7);
     if (draw.chance(0.25))
       lines.back() = draw.chance(0.6) ? upper_case(lines.back()) : capitalised(lines.back());
