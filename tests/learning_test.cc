@@ -60,7 +60,7 @@ TEST(Learning, AnswersAboutStoriesAndColoursFromRandomWeights) {
   ASSERT_EQ(ran.status, 0) << ran.err;
   const fs::path model = directory.path() / "out" / "model";
   EXPECT_GE(percent(model, "shapes", asks_for_a_colour), 70);
-  EXPECT_GE(percent(model, "story_questions"), 55);
+  EXPECT_GE(percent(model, "story_questions"), 80);
 }
 
 }  // namespace

@@ -34,10 +34,7 @@ HWY_INLINE void group_sums(const Source (&w)[static_cast<std::size_t>(R)],
                            Grid<typename S::I, R, C>& sum) {
   constexpr int vectors = packed_vectors / groups;
   if constexpr (S::has_two_by_six && R == 2 && C == 6 && !Source::shifts) {
-    alignas(64) static constexpr std::int32_t nothing = 0;
-    const std::int32_t* start = !has_sign     ? &nothing
-                                : groups == 8 ? x->minus128_sum32 + g
-                                              : x->minus128_sum16 + g;
+    const std::int32_t* start = groups == 8 ? x->minus128_sum32 + g : x->minus128_sum16 + g;
     S::template two_by_six<vectors, has_sign>(w[0].panel->code[g * vectors],
                                               w[1].panel->code[g * vectors],
                                               x->code + 4 * g * vectors, start, sum);
