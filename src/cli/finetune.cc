@@ -24,6 +24,7 @@ struct FinetuneOptions {
   double prompt_weight = 0;
   std::uint64_t seed = 0;
   bool recompute = false;
+  bool bfloat16 = false;
   double checkpoint_minutes = 5;
 
   static constexpr auto fields() {
@@ -47,6 +48,8 @@ struct FinetuneOptions {
                "of what the assistant reads; what it says counts 1", Range{0, 1}),
         option("seed", &O::seed, "of adapters' numbers and of the order of the file", any_number),
         option("recompute", &O::recompute, "compute inner values of blocks twice to save memory"),
+        option("bfloat16", &O::bfloat16,
+               "round factors of products with what is learned, where the processor has it"),
         option("checkpoint_minutes", &O::checkpoint_minutes, "between two checkpoints",
                Range{0, 1e6}));
   }
@@ -61,6 +64,7 @@ train::Recipe recipe_of(const FinetuneOptions& options, const llama4::AdapterOpt
                      .start = model,
                      .seed = options.seed,
                      .recompute = options.recompute,
+                     .bfloat16 = options.bfloat16,
                      .checkpoint_minutes = options.checkpoint_minutes,
                      .held_out_tokens = 0};
   recipe.optimizer = {.rate = options.rate.value_or(lora ? 2e-4 : 1e-5),

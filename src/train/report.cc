@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/cpu/bfloat16_product.h"
+
 namespace herd::train {
 namespace {
 
@@ -77,6 +79,8 @@ Result<void> write_report(Trainer& trainer, const fs::path& curves, const fs::pa
   row("operations",
       fmt::format("{:.3g} (6 a parameter met and token; attention and pictures not counted)",
                   6.0 * static_cast<double>(active) * static_cast<double>(state.tokens)));
+  const bool rounded = trainer.recipe().training.bfloat16 && cpu::has_bfloat16_products();
+  row("products", rounded ? "factors in bfloat16, sums in float32" : "float32");
   for (const auto& [thing, sum] : state.made_of) row("checksum of " + thing, sum);
   text +=
       "\n## Losses\n\nNats per token that counts; every line of the curves is in `curves.csv` "

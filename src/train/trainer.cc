@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/hash.h"
+#include "kernels/cpu/bfloat16_product.h"
 #include "llama4/adapter.h"
 #include "llama4/load.h"
 #include "train/data.h"
@@ -84,6 +85,8 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
                   stage.length_max, config.text.context);
   HERD_TRY_VOID(check_data(*bundle_, recipe_, notes));
   HERD_TRY_VOID(make_learner(config, pool));
+  if (recipe_.training.bfloat16 && !cpu::has_bfloat16_products())
+    notes.push_back("this processor has no products of bfloat16: all is computed in float32");
   state_.made_of = made_of();
   HERD_TRY(std::optional<FoundSnapshot> found,
            load_snapshot(out_, learner_->parameters(), state_.made_of, may_differ));

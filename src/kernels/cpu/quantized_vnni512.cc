@@ -121,9 +121,9 @@ struct S : QuantizedExtras {
     return sum;
   }
   // Sums of products of `vectors` vectors of codes from each of two panels with those of six rows of x, which lie one
-  // block (448 bytes) apart; those of signed codes begin with the numbers at `start`, also 448 bytes apart. In assembly,
-  // because compilers copy registers here. An input is fetched once for both panels: on Zen 4 loads are nearly as scarce
-  // as products.
+  // block (448 bytes) apart; those of signed codes begin with the numbers at `start`, also 448 bytes apart. In
+  // assembly, because compilers copy registers here. An input is fetched once for both panels: on Zen 4 loads are
+  // nearly as scarce as products.
   static constexpr bool has_two_by_six = true;
   template <int vectors, bool has_sign>
   static HWY_INLINE void two_by_six(const std::uint8_t* w0, const std::uint8_t* w1,
