@@ -2,7 +2,7 @@
 
   bench/peers/peers.py MODEL.gguf [--herd build/herd] [--llama DIR] [--ik DIR] [--node DIR] [--store MODEL.herd]
       [--prompt 512 ...] [--answer 64] [--batch 8 ...] [--turns 5] [--threads 2] [--start]
-      [--json FILE] [--markdown FILE]
+      [--json FILE] [--markdown FILE] [--ik-repack]
 
 --llama and --ik are folders with llama-bench and llama-batched-bench, as llama.cpp and ik_llama.cpp build them; --node
 is a folder whose node_modules has node-llama-cpp, which carries the official build. --store is the same model as a
@@ -71,11 +71,13 @@ class Herd:
 class Llama:
     """llama-bench and llama-batched-bench, of llama.cpp or of ik_llama.cpp, whose options differ a little."""
 
-    def __init__(self, folder, model, threads, is_ik, more):
+    def __init__(self, folder, model, threads, is_ik, more, repacks=False):
         self.folder, self.model, self.threads, self.is_ik, self.more = folder, model, threads, is_ik, more
+        self.repacks = repacks  # ik_llama.cpp's -rtr, whose two programs spell it differently
 
     def bench(self, prompt, answer, warm=True):
         cold = [] if warm else (["-w", 0] if self.is_ik else ["--no-warmup"])
+        cold += ["-rtr", 1] if self.repacks else []
         text, seconds, memory = run([self.folder / "llama-bench", "-m", self.model, "-p", prompt, "-n", answer, "-r", 1,
                                      "-t", self.threads, "-o", "json", *cold, *self.more])
         rows = json.JSONDecoder().raw_decode(text[text.index("["):])[0]
@@ -92,7 +94,8 @@ class Llama:
         shared = 8
         context = batch * (tokens + shared) + 64
         text, _, memory = run([self.folder / "llama-batched-bench", "-m", self.model, "-t", self.threads, "-c", context,
-                               "-npp", shared, "-ntg", tokens, "-npl", batch, *self.more])
+                               "-npp", shared, "-ntg", tokens, "-npl", batch,
+                               *(["-rtr"] if self.repacks else []), *self.more])
         # |    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |
         found = re.search(rf"^\|\s*{shared} \|\s*{tokens} \|\s*{batch} \|(.*)\|\s*$", text, re.MULTILINE)
         if found is None:
@@ -197,6 +200,7 @@ def main():
     parser.add_argument("--ik", type=pathlib.Path)
     parser.add_argument("--llama-option", action="append", default=[], help="one more word for llama.cpp's programs")
     parser.add_argument("--ik-option", action="append", default=[], help="one more word for ik_llama.cpp's programs")
+    parser.add_argument("--ik-repack", action="store_true", help="ik_llama.cpp repacks weights as it loads them (-rtr)")
     parser.add_argument("--node", type=pathlib.Path)
     parser.add_argument("--store", type=pathlib.Path)
     parser.add_argument("--prompt", type=int, action="append", default=[])
@@ -214,7 +218,8 @@ def main():
     if options.llama:
         engines["llama.cpp"] = Llama(options.llama, options.model, options.threads, False, options.llama_option)
     if options.ik:
-        engines["ik_llama.cpp"] = Llama(options.ik, options.model, options.threads, True, options.ik_option)
+        engines["ik_llama.cpp"] = Llama(options.ik, options.model, options.threads, True, options.ik_option,
+                                        options.ik_repack)
     if options.node:
         engines["llama.cpp (npm)"] = Node(options.node, options.model, options.threads)
     tests = tests_of(options)
