@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -14,15 +15,44 @@
 
 namespace herd {
 
+namespace {
+
+// How long a thread that waits stays awake. Waking one takes as long in a virtual machine, and a token of a small model
+// has some hundred rounds, a few microseconds apart.
+constexpr std::chrono::microseconds awake{50};
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Waits awake for a while; whether it came true meanwhile.
+template <typename Condition>
+bool waits_awake(const Condition& condition) {
+  using Clock = std::chrono::steady_clock;
+  for (const Clock::time_point end = Clock::now() + awake; Clock::now() < end;)
+    for (int i = 0; i < 16; ++i) {
+      if (condition()) return true;
+      pause();
+    }
+  return condition();
+}
+
+}  // namespace
+
 // A round is published under the mutex, so a sleeping worker cannot miss it; within a round pieces are claimed from
 // one atomic counter, because equal shares leave a core idle whenever the machine gives the other less time.
 struct ThreadPool::State {
   std::mutex mutex;
   std::condition_variable work_ready;
   std::condition_variable work_done;
-  std::uint64_t round = 0;
-  int busy = 0;
-  bool stopping = false;
+  std::atomic<std::uint64_t> round{0};
+  std::atomic<int> busy{0};
+  std::atomic<bool> stopping{false};
+  bool may_wait_awake = false;
 
   std::int64_t items = 0;
   std::int64_t grain = 1;
@@ -39,17 +69,22 @@ struct ThreadPool::State {
     }
   }
 
-  void serve(int thread) {
-    std::uint64_t seen = 0;
+  template <typename Condition>
+  void wait(std::condition_variable& sleepers, const Condition& condition) {
+    if (may_wait_awake && waits_awake(condition)) return;
     std::unique_lock lock(mutex);
-    for (;;) {
-      work_ready.wait(lock, [&] { return stopping || round != seen; });
+    sleepers.wait(lock, condition);
+  }
+
+  void serve(int thread) {
+    for (std::uint64_t seen = 0;;) {
+      wait(work_ready, [&] { return stopping.load() || round.load() != seen; });
       if (stopping) return;
       seen = round;
-      lock.unlock();
       claim_pieces(thread);
-      lock.lock();
-      if (--busy == 0) work_done.notify_one();
+      if (busy.fetch_sub(1) > 1) continue;
+      { const std::lock_guard lock(mutex); }  // the caller sleeps already, or has not looked yet
+      work_done.notify_one();
     }
   }
 };
@@ -57,6 +92,7 @@ struct ThreadPool::State {
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   if (threads == 0) threads = usable_cpus();
   HERD_CHECK(threads >= 1, "threads is {}", threads);
+  state_->may_wait_awake = threads <= usable_cpus();
   for (int thread = 1; thread < threads; ++thread)
     state_->workers.emplace_back([state = state_.get(), thread] { state->serve(thread); });
 }
@@ -93,8 +129,7 @@ void ThreadPool::run(std::int64_t items, std::int64_t grain,
   }
   state.work_ready.notify_all();
   state.claim_pieces(0);
-  std::unique_lock lock(state.mutex);
-  state.work_done.wait(lock, [&] { return state.busy == 0; });
+  state.wait(state.work_done, [&] { return state.busy.load() == 0; });
 }
 
 int usable_cpus() {
