@@ -260,11 +260,26 @@ HWY_INLINE S::F d_at(const Block& block) {
   return d;
 }
 
+// Asks for `lines` lines of memory from line `first` on.
+HWY_INLINE void ask_for(const void* p, std::int64_t first, std::int64_t lines) {
+  const auto* from = static_cast<const char*>(p) + first * 64;
+  for (std::int64_t i = 0; i < lines; ++i) __builtin_prefetch(from + i * 64, 0, 2);
+}
+template <class Block>
+inline constexpr std::int64_t lines_of = (sizeof(Block) + 63) / 64;
+
 // A packed block, decoded while it is multiplied.
 template <class Block>
 struct InPlace {
   static constexpr bool shifts = true;
   const Block* block;
+  // Asks for a part of a block that is multiplied later. A part with every group: all at once would fill the queue of
+  // missing lines, and nothing is multiplied until it has room again.
+  template <int groups>
+  HWY_INLINE void ask_ahead(int g) const {
+    constexpr std::int64_t lines = (lines_of<Block> + groups - 1) / groups;
+    ask_for(block + 4, g * lines, lines);
+  }
   HWY_INLINE S::I codes(int n) const { return codes_at(*block, n); }
   HWY_INLINE S::I integer_scale(int g) const { return integer_scale_at(*block, g); }
   HWY_INLINE S::I minima(int p) const { return minima_at(*block, p); }
@@ -295,6 +310,8 @@ static_assert(sizeof(Workplace) <= product_scratch);
 struct Decoded {
   static constexpr bool shifts = false;
   const Panel* panel;
+  template <int groups>
+  HWY_INLINE void ask_ahead(int) const {}
   HWY_INLINE S::I codes(int n) const { return S::load(panel->code[n]); }
   HWY_INLINE S::I integer_scale(int g) const { return S::load(panel->scale[g]); }
   HWY_INLINE S::I minima(int p) const { return S::load(panel->min[p]); }

@@ -108,6 +108,7 @@ HWY_INLINE void integer_tile(const Source (&w)[static_cast<std::size_t>(R)],
   HERD_ROLLED for (int first = 0; first < groups; first += at_once) {
     HERD_UNROLL for (int i = 0; i < at_once; ++i) {
       const int g = first + i;
+      HERD_UNROLL for (int r = 0; r < R; ++r) w[r].template ask_ahead<groups>(g);
       Grid<typename S::I, R, C> sum;
       group_sums<groups, !F::minima, R, C>(w, x, g, sum);
       HERD_UNROLL for (int r = 0; r < R; ++r) {
@@ -134,6 +135,7 @@ HWY_INLINE void float_tile(const Source (&w)[static_cast<std::size_t>(R)],
   HERD_ROLLED for (int first = 0; first < groups; first += at_once) {
     HERD_UNROLL for (int i = 0; i < at_once; ++i) {
       const int g = first + i;
+      HERD_UNROLL for (int r = 0; r < R; ++r) w[r].template ask_ahead<groups>(g);
       Grid<typename S::I, R, C> sum;
       group_sums<groups, !F::minima, R, C>(w, x, g, sum);
       HERD_UNROLL for (int r = 0; r < R; ++r) {
@@ -189,14 +191,6 @@ void tiles_of_rows(const Decoded (&w)[static_cast<std::size_t>(R)], const Quanti
     tiles_of_rows<F, R, C - 1>(w, x, y, sums, rows, fits);
   }
 }
-
-// Asks for `lines` lines of memory from line `first` on.
-HWY_INLINE void ask_for(const void* p, std::int64_t first, std::int64_t lines) {
-  const auto* from = static_cast<const char*>(p) + first * 64;
-  for (std::int64_t i = 0; i < lines; ++i) __builtin_prefetch(from + i * 64, 0, 2);
-}
-template <class Block>
-inline constexpr std::int64_t lines_of = (sizeof(Block) + 63) / 64;
 
 // Many rows: a panel of R x 16 outputs is decoded to the first-level cache, and all rows pass.
 template <class Block, int R>
@@ -259,7 +253,6 @@ void multiply_few_rows_of(const QuantizedItem& item, Workplace& place) {
     float* const sums[1] = {y};
     for (std::int64_t b = 0; b < blocks; ++b, ++block) {
       const InPlace<Block> w[1] = {{block}};
-      ask_for(block + 2, 0, lines_of<Block>);
       const QuantizedInputs* x = item.x + b * item.x_step;
       tile<FormOf<Block>, 1, C>(w, x, sums, place.sums, fit_16_bits<Block>(x, C));
     }
