@@ -21,23 +21,14 @@ namespace {
 // has some hundred rounds, a few microseconds apart.
 constexpr std::chrono::microseconds awake{50};
 
-void pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-// Waits awake for a while; whether it came true meanwhile.
+// Waits awake for a while, but in nobody's way; whether it came true meanwhile.
 template <typename Condition>
 bool waits_awake(const Condition& condition) {
   using Clock = std::chrono::steady_clock;
-  for (const Clock::time_point end = Clock::now() + awake; Clock::now() < end;)
-    for (int i = 0; i < 16; ++i) {
-      if (condition()) return true;
-      pause();
-    }
+  for (const Clock::time_point end = Clock::now() + awake; Clock::now() < end;) {
+    if (condition()) return true;
+    std::this_thread::yield();
+  }
   return condition();
 }
 
@@ -83,7 +74,9 @@ struct ThreadPool::State {
       seen = round;
       claim_pieces(thread);
       if (busy.fetch_sub(1) > 1) continue;
-      { const std::lock_guard lock(mutex); }  // the caller sleeps already, or has not looked yet
+      {
+        const std::lock_guard lock(mutex);
+      }  // the caller sleeps already, or has not looked yet
       work_done.notify_one();
     }
   }
