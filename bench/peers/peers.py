@@ -6,8 +6,8 @@
 
 --llama and --ik are folders with llama-bench and llama-batched-bench, as llama.cpp and ik_llama.cpp build them; --node
 is a folder whose node_modules has node-llama-cpp, which carries the official build. --store is the same model as a
-packed store: herd once more, mapped instead of packed. Each turn runs every engine once for every test, and the order
-turns around from turn to turn; the median of the turns counts, and for each engine the most memory that a process of
+packed store: herd once more, mapped instead of packed. In a turn every engine does every test once, and the order turns
+around from turn to turn; the median of the turns counts, and for each engine the most memory that a process of
 it held (ru_maxrss). --start times a process that opens the model, writes one token and ends; the first turn reads the
 disk. Every engine gets a warm-up of its own where it has one.
 """
@@ -51,16 +51,12 @@ class Herd:
     def __init__(self, program, model, threads):
         self.program, self.model, self.threads = program, model, threads
 
-    def bench(self, *options):
-        text, _, memory = run([self.program, "bench", self.model, "--json", "-r", 1, "-t", self.threads, *options])
+    def speeds(self, prompts, answer, batches):
+        text, _, memory = run([self.program, "bench", self.model, "--json", "-r", 1, "-t", self.threads,
+                               *(part for n in prompts or [0] for part in ("-p", n)), "-n", answer,
+                               *(part for n in batches for part in ("-b", n))])
         rows = json.JSONDecoder().raw_decode(text[text.index("["):])[0]
-        return rows[0]["tps"], memory
-
-    def prompt(self, tokens):
-        return self.bench("-p", tokens, "-n", 0)
-
-    def answer(self, tokens, batch):
-        return self.bench("-p", 0, "-n", tokens, "-b", batch)
+        return {name_of(row["test"], row["batch"]): row["tps"] for row in rows}, memory
 
     def start(self):
         _, seconds, memory = run([self.program, "generate", self.model, "x", "--raw", "--max-tokens", 1, "--ctx", 512,
@@ -75,35 +71,36 @@ class Llama:
         self.folder, self.model, self.threads, self.is_ik, self.more = folder, model, threads, is_ik, more
         self.repacks = repacks  # ik_llama.cpp's -rtr, whose two programs spell it differently
 
-    def bench(self, prompt, answer, warm=True):
+    def bench(self, prompts, answer, warm=True):
         cold = [] if warm else (["-w", 0] if self.is_ik else ["--no-warmup"])
         cold += ["-rtr", 1] if self.repacks else []
-        text, seconds, memory = run([self.folder / "llama-bench", "-m", self.model, "-p", prompt, "-n", answer, "-r", 1,
+        text, seconds, memory = run([self.folder / "llama-bench", "-m", self.model,
+                                     "-p", ",".join(map(str, prompts or [0])), "-n", answer, "-r", 1,
                                      "-t", self.threads, "-o", "json", *cold, *self.more])
         rows = json.JSONDecoder().raw_decode(text[text.index("["):])[0]
-        return rows[0]["avg_ts"], seconds, memory
+        return {name_of(f"pp{row['n_prompt']}" if row["n_prompt"] else f"tg{row['n_gen']}", 1): row["avg_ts"]
+                for row in rows}, seconds, memory
 
-    def prompt(self, tokens):
-        speed, _, memory = self.bench(tokens, 0)
-        return speed, memory
-
-    def answer(self, tokens, batch):
-        if batch == 1:
-            speed, _, memory = self.bench(0, tokens)
-            return speed, memory
+    def speeds(self, prompts, answer, batches):
+        found, _, memory = self.bench(prompts, answer if 1 in batches else 0)
+        several = [batch for batch in batches if batch > 1]
+        if not several:
+            return found, memory
         shared = 8
-        context = batch * (tokens + shared) + 64
-        text, _, memory = run([self.folder / "llama-batched-bench", "-m", self.model, "-t", self.threads, "-c", context,
-                               "-npp", shared, "-ntg", tokens, "-npl", batch,
-                               *(["-rtr"] if self.repacks else []), *self.more])
-        # |    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |
-        found = re.search(rf"^\|\s*{shared} \|\s*{tokens} \|\s*{batch} \|(.*)\|\s*$", text, re.MULTILINE)
-        if found is None:
-            raise Failed(f"llama-batched-bench: no row of {batch} sequences")
-        return float(found[1].split("|")[4]), memory
+        context = max(several) * (answer + shared) + 64
+        text, _, more = run([self.folder / "llama-batched-bench", "-m", self.model, "-t", self.threads, "-c", context,
+                             "-npp", shared, "-ntg", answer, "-npl", ",".join(map(str, several)),
+                             *(["-rtr"] if self.repacks else []), *self.more])
+        for batch in several:
+            # |    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |
+            row = re.search(rf"^\|\s*{shared} \|\s*{answer} \|\s*{batch} \|(.*)\|\s*$", text, re.MULTILINE)
+            if row is None:
+                raise Failed(f"llama-batched-bench: no row of {batch} sequences")
+            found[name_of(f"tg{answer}", batch)] = float(row[1].split("|")[4])
+        return found, max(memory, more)
 
     def start(self):
-        _, seconds, memory = self.bench(0, 1, warm=False)
+        _, seconds, memory = self.bench([], 1, warm=False)
         return seconds, memory
 
 
@@ -113,58 +110,63 @@ class Node:
     def __init__(self, folder, model, threads):
         self.folder, self.model, self.threads = folder, model, threads
 
-    def both(self, prompt, answer):
-        text, _, memory = run(["node", HERE / "node_llama_cpp.mjs", self.folder, self.model, prompt, answer,
-                               self.threads])
-        return json.loads(text.splitlines()[0]), memory
-
-    def prompt(self, tokens):
-        found, memory = self.both(tokens, 0)
-        return found["prompt"], memory
-
-    def answer(self, tokens, batch):
-        if batch != 1:
-            return None
-        found, memory = self.both(0, tokens)
-        return found["answer"], memory
+    def speeds(self, prompts, answer, batches):
+        found, most = {}, 0
+        for tokens in prompts or [0]:
+            last = tokens == (prompts or [0])[-1]
+            text, _, memory = run(["node", HERE / "node_llama_cpp.mjs", self.folder, self.model, tokens,
+                                   answer if last and 1 in batches else 0, self.threads])
+            row = json.loads(text.splitlines()[0])
+            most = max(most, memory)
+            if tokens:
+                found[name_of(f"pp{tokens}", 1)] = row["prompt"]
+            if last and 1 in batches:
+                found[name_of(f"tg{answer}", 1)] = row["answer"]
+        return found, most
 
     def start(self):
         return None
 
 
+def name_of(test, batch):
+    """A row of the table, of the names that `herd bench` and llama-bench give their tests."""
+    if test.startswith("pp"):
+        return f"prompt of {test[2:]}"
+    return f"answers of {test[2:]}" + ("" if batch == 1 else f", {batch} at once")
+
+
 def tests_of(options):
-    """(name, unit, what an engine does for it)"""
-    tests = [(f"prompt of {n}", "tokens/s", lambda engine, n=n: engine.prompt(n)) for n in options.prompt]
+    """(name, unit)"""
+    tests = [(name_of(f"pp{n}", 1), "tokens/s") for n in options.prompt]
     if options.answer > 0:
-        tests += [(f"answers of {options.answer}" + ("" if b == 1 else f", {b} at once"), "tokens/s",
-                   lambda engine, b=b: engine.answer(options.answer, b)) for b in options.batch]
-    if options.start:
-        tests.append(("start", "s", lambda engine: engine.start()))
-    return tests
+        tests += [(name_of(f"tg{options.answer}", b), "tokens/s") for b in options.batch]
+    return tests + ([("start", "s")] if options.start else [])
 
 
-def measure(engines, tests, turns):
-    """{test: {engine: [values]}}, {engine: peak bytes}"""
-    values = {name: {engine: [] for engine in engines} for name, _, _ in tests}
+def measure(engines, tests, options):
+    """{test: {engine: [values]}}, {engine: peak bytes}. An engine does all its tests of a turn with one load of the
+    model or two: they take a minute, and then the next one's turn begins."""
+    values = {name: {engine: [] for engine in engines} for name, _ in tests}
     memory, broken = dict.fromkeys(engines, 0), set()
-    for turn in range(turns):
-        for name, unit, work in tests:
-            order = list(engines) if turn % 2 == 0 else list(engines)[::-1]
-            for engine in order:
-                if (engine, name) in broken:
-                    continue
-                try:
-                    found = work(engines[engine])
-                except Failed as error:
-                    print(f"{engine}, {name}: {error}", file=sys.stderr)
-                    broken.add((engine, name))
-                    continue
-                if found is None:
-                    broken.add((engine, name))
-                    continue
-                values[name][engine].append(found[0])
-                memory[engine] = max(memory[engine], found[1])
-                print(f"turn {turn + 1}  {name:<26} {engine:<12} {found[0]:9.2f} {unit}", file=sys.stderr, flush=True)
+    for turn in range(options.turns):
+        for name in list(engines) if turn % 2 == 0 else list(engines)[::-1]:
+            if name in broken:
+                continue
+            try:
+                found, most = engines[name].speeds(options.prompt, options.answer, options.batch)
+                started = engines[name].start() if options.start else None
+            except Failed as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                broken.add(name)
+                continue
+            if started is not None:
+                found["start"], most = started[0], max(most, started[1])
+            memory[name] = max(memory[name], most)
+            for test, unit in tests:
+                if test in found:
+                    values[test][name].append(found[test])
+                    print(f"turn {turn + 1}  {test:<26} {name:<12} {found[test]:9.2f} {unit}", file=sys.stderr,
+                          flush=True)
     return values, memory
 
 
@@ -178,7 +180,7 @@ def table(tests, medians, memory):
     engines = list(memory)
     peers = [engine for engine in engines if not engine.startswith("herd")]
     lines = ["| | " + " | ".join(engines) + " | herd : best peer |", "|---" * (len(engines) + 2) + "|"]
-    for name, unit, _ in tests:
+    for name, unit in tests:
         row = medians[name]
         cells = [f"{row[engine]:.1f}" if engine in row else "-" for engine in engines]
         rivals = [row[engine] for engine in peers if engine in row]
@@ -223,7 +225,7 @@ def main():
     if options.node:
         engines["llama.cpp (npm)"] = Node(options.node, options.model, options.threads)
     tests = tests_of(options)
-    values, memory = measure(engines, tests, options.turns)
+    values, memory = measure(engines, tests, options)
     medians = medians_of(values)
     if options.json:
         options.json.write_text(json.dumps({"model": options.model.name, "turns": options.turns,
