@@ -26,6 +26,7 @@ struct BenchOptions {
   std::vector<std::string> prompt = {"512"};
   std::int64_t answer = 64;
   std::vector<std::string> batch = {"1"};
+  std::int64_t tiles = 0;
   std::int64_t repetitions = 5;
   bool json = false;
 
@@ -36,6 +37,8 @@ struct BenchOptions {
         option("answer", &O::answer, "tokens of an answer to be written; 0 for none",
                Range{0, 1 << 20}),
         option("batch", &O::batch, "answers written side by side; several times for several"),
+        option("tiles", &O::tiles, "tiles of a picture to be looked at together; 0 for none",
+               Range{0, 64}),
         option("repetitions", &O::repetitions, "of each test; their median is given",
                Range{1, 1000}),
         option("json", &O::json, "one JSON document instead of text"));
@@ -55,7 +58,7 @@ Result<std::vector<std::int64_t>> numbers_of(const std::vector<std::string>& tex
   return out;
 }
 
-// What the text model's weights are: those that every row meets, and the experts', of which a row meets some.
+// What the weights are: those that every row meets, the experts', of which a row meets some, and the vision encoder's.
 class WeightSizes final : public nn::ParameterVisitor {
  public:
   struct Size {
@@ -70,12 +73,21 @@ class WeightSizes final : public nn::ParameterVisitor {
   explicit WeightSizes(llama4::Model& model) { model.parameters(*this); }
 
   Size every_row, wanted_row, expert;  // wanted_row: the output matrix; expert: one of one layer
+  Size every_patch, every_vector;      // of a picture: in the encoder, and after the pixel shuffle
+  bool sees_quantized = false;
 
   void matrix(std::string_view name, Matrix& matrix) override {
     if (name.starts_with("lm_head."))
       wanted_row += size_of(matrix);
     else if (name.starts_with("layers."))
       every_row += size_of(matrix);
+    else if (name.starts_with("vision_model.vision_adapter.") ||
+             name.starts_with("multi_modal_projector."))
+      every_vector += size_of(matrix);
+    else if (name.starts_with("vision_model.")) {
+      every_patch += size_of(matrix);
+      sees_quantized |= is_quantized(matrix.dtype);
+    }
   }
   void vector(std::string_view, Tensor&) override {}
   void experts(std::string_view, nn::ExpertMatrices& experts) override {
@@ -114,6 +126,21 @@ class Passes {
     work_ += sizes_.wanted_row.bytes;
     products_ += sizes_.wanted_row.products * static_cast<double>(caches.size());
   }
+
+  // Tiles of noise through the vision encoder and the projector.
+  void see(const Tensor& pixels_BCSS, const llama4::VisionConfig& vision) {
+    ctx_.arena.reset();
+    model_.see(ctx_, pixels_BCSS);
+    if (!counting_) return;
+    const auto tiles = static_cast<double>(pixels_BCSS.shape[0]);
+    const std::int64_t side = vision.patches_per_side();
+    work_ += sizes_.every_patch.bytes + sizes_.every_vector.bytes;
+    products_ +=
+        tiles * (sizes_.every_patch.products * static_cast<double>(side * side + 1) +
+                 sizes_.every_vector.products * static_cast<double>(vision.tokens_per_tile()));
+  }
+
+  [[nodiscard]] bool sees_quantized() const { return sizes_.sees_quantized; }
 
   // What `test` reads and multiplies.
   template <class Test>
@@ -160,7 +187,8 @@ struct Row {
   std::string test;
   std::int64_t batch = 1;
   double tps = 0, tps_min = 0, tps_max = 0, gbps = 0, gops = 0;
-  Machine machine;  // around the test: a shared machine changes by a third within a minute
+  bool quantized = false;  // what the weights are multiplied as: int8, or floats
+  Machine machine;         // around the test: a shared machine changes by a third within a minute
 };
 
 class Bench {
@@ -171,37 +199,52 @@ class Bench {
         repetitions_(repetitions),
         vocabulary_(opened.loaded->config().text.vocabulary),
         chunk_(opened.loaded->config().text.chunk),
+        quantized_(is_quantized(opened.loaded->weight_type())),
         machine_(Machine::measure(*opened.pool)) {}
 
   // A prompt, in pieces as sessions read it.
   Result<Row> reads(std::int64_t tokens) {
     HERD_TRY(std::vector<nn::KvCache> caches, caches_of(1, tokens));
     const std::vector<std::int32_t> prompt = draw(tokens);
-    return measured(fmt::format("pp{}", tokens), 1, static_cast<double>(tokens), caches, [&] {
-      const std::int64_t most = engine::SessionOptions{}.piece_rows;
-      for (std::int64_t at = 0, end = 0; at < tokens; at = end) {
-        end = std::min(tokens, at + most);
-        if (chunk_ > 0) end = std::min(end, (at / chunk_ + 1) * chunk_);
-        passes_.run(caches,
-                    std::span(prompt).subspan(static_cast<std::size_t>(at),
-                                              static_cast<std::size_t>(end - at)),
-                    end == tokens);
-      }
-    });
+    return measured(fmt::format("pp{}", tokens), 1, static_cast<double>(tokens), quantized_, caches,
+                    [&] {
+                      const std::int64_t most = engine::SessionOptions{}.piece_rows;
+                      for (std::int64_t at = 0, end = 0; at < tokens; at = end) {
+                        end = std::min(tokens, at + most);
+                        if (chunk_ > 0) end = std::min(end, (at / chunk_ + 1) * chunk_);
+                        passes_.run(caches,
+                                    std::span(prompt).subspan(static_cast<std::size_t>(at),
+                                                              static_cast<std::size_t>(end - at)),
+                                    end == tokens);
+                      }
+                    });
   }
 
   // Answers side by side, a token of each in every pass.
   Result<Row> writes(std::int64_t tokens, std::int64_t batch) {
     HERD_TRY(std::vector<nn::KvCache> caches, caches_of(batch, tokens));
     const std::vector<std::int32_t> drawn = draw(tokens * batch);
-    return measured(fmt::format("tg{}", tokens), batch, static_cast<double>(tokens * batch), caches,
-                    [&] {
+    return measured(fmt::format("tg{}", tokens), batch, static_cast<double>(tokens * batch),
+                    quantized_, caches, [&] {
                       for (std::int64_t i = 0; i < tokens; ++i)
                         passes_.run(caches,
                                     std::span(drawn).subspan(static_cast<std::size_t>(i * batch),
                                                              static_cast<std::size_t>(batch)),
                                     true);
                     });
+  }
+
+  // Tiles together; the vectors that come of them are the tokens.
+  Row looks(std::int64_t tiles, const llama4::VisionConfig& vision) {
+    const std::int64_t side = vision.image_size;
+    std::vector<float> noise(static_cast<std::size_t>(tiles * vision.channels * side * side));
+    for (std::size_t i = 0; i < noise.size(); ++i)
+      noise[i] = static_cast<float>(uniform(2, i)) * 2 - 1;
+    const Tensor pixels{noise.data(), DType::f32, {tiles, vision.channels, side, side}};
+    std::vector<nn::KvCache> none;
+    return measured(fmt::format("img{}", tiles), 1,
+                    static_cast<double>(tiles * vision.tokens_per_tile()), passes_.sees_quantized(),
+                    none, [&] { passes_.see(pixels, vision); });
   }
 
  private:
@@ -226,7 +269,7 @@ class Bench {
   }
 
   template <class Test>
-  Row measured(std::string name, std::int64_t batch, double tokens,
+  Row measured(std::string name, std::int64_t batch, double tokens, bool quantized,
                std::vector<nn::KvCache>& caches, Test test) {
     const auto [bytes, operations] = passes_.count(test);
     std::vector<double> seconds;
@@ -247,29 +290,32 @@ class Bench {
             .tps_max = tokens / seconds.front(),
             .gbps = bytes / 1e9 / median,
             .gops = operations / 1e9 / median,
+            .quantized = quantized,
             .machine = Machine::between(before, machine_)};
   }
 
   Opened& opened_;
   Passes passes_;
   std::int64_t repetitions_, vocabulary_, chunk_;
+  bool quantized_;
   Machine machine_;  // as it was measured last
 };
 
 double rounded(double value) { return std::round(value * 1000) / 1000; }
 
 // Of the limit that is nearer, and which one it is.
-std::pair<double, std::string_view> fraction_of(const Row& row, bool quantized) {
+std::pair<double, std::string_view> fraction_of(const Row& row) {
   const double reading = row.gbps / row.machine.read_gbps;
-  const double computing = row.gops / (quantized ? row.machine.int8_gops : row.machine.fma_gflops);
+  const double computing =
+      row.gops / (row.quantized ? row.machine.int8_gops : row.machine.fma_gflops);
   if (reading >= computing) return {reading, "reading memory"};
-  return {computing, quantized ? "int8 products" : "multiply-adds"};
+  return {computing, row.quantized ? "int8 products" : "multiply-adds"};
 }
 
-json::array to_json(std::span<const Row> rows, bool quantized) {
+json::array to_json(std::span<const Row> rows) {
   json::array out;
   for (const Row& row : rows) {
-    const auto [fraction, limit] = fraction_of(row, quantized);
+    const auto [fraction, limit] = fraction_of(row);
     out.push_back({{"test", row.test},
                    {"batch", row.batch},
                    {"tps", rounded(row.tps)},
@@ -287,17 +333,17 @@ json::array to_json(std::span<const Row> rows, bool quantized) {
   return out;
 }
 
-std::string to_text(std::span<const Row> rows, bool quantized) {
+std::string to_text(std::span<const Row> rows) {
   std::string out =
       fmt::format("{:<10}{:>6}{:>12}{:>22}{:>9}{:>9}  {:<24}{}\n", "test", "batch", "tokens/s",
                   "slowest .. fastest", "GB/s", "Gop/s", "of the machine's", "which then did");
   for (const Row& row : rows) {
-    const auto [fraction, limit] = fraction_of(row, quantized);
+    const auto [fraction, limit] = fraction_of(row);
     out += fmt::format(
         "{:<10}{:>6}{:>12.2f}{:>22}{:>9.2f}{:>9.1f}  {:<24}{:.1f} GB/s, {:.0f} Gop/s\n", row.test,
         row.batch, row.tps, fmt::format("{:.2f} .. {:.2f}", row.tps_min, row.tps_max), row.gbps,
         row.gops, fmt::format("{:.2f} {}", fraction, limit), row.machine.read_gbps,
-        quantized ? row.machine.int8_gops : row.machine.fma_gflops);
+        row.quantized ? row.machine.int8_gops : row.machine.fma_gflops);
   }
   return out;
 }
@@ -322,6 +368,9 @@ Result<int> bench(Arguments arguments) {
   if (longest > opened.context)
     return fail(Code::context_length_exceeded, "{} tokens in a context of {}", longest,
                 opened.context);
+  if (options.tiles > 0 && !opened.loaded->config().vision)
+    return fail(Code::image_unsupported, "--tiles is {}, and {} has no vision encoder",
+                options.tiles, shown(model.model));
   Bench bench(opened, options.repetitions);
   std::vector<Row> rows;
   for (const std::int64_t tokens : prompts) {
@@ -333,9 +382,9 @@ Result<int> bench(Arguments arguments) {
     HERD_TRY(Row row, bench.writes(options.answer, batch));
     rows.push_back(std::move(row));
   }
-  const bool quantized = is_quantized(opened.loaded->weight_type());
-  HERD_TRY_VOID(options.json ? print_json(to_json(rows, quantized))
-                             : print(to_text(rows, quantized)));
+  if (options.tiles > 0)
+    rows.push_back(bench.looks(options.tiles, *opened.loaded->config().vision));
+  HERD_TRY_VOID(options.json ? print_json(to_json(rows)) : print(to_text(rows)));
   return 0;
 }
 

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "cli/testing/run_herd.h"
 
 namespace herd::cli {
@@ -51,6 +53,31 @@ TEST(Bench, CountsWhatAPassReadsAndMultiplies) {
   EXPECT_NEAR(number(row, "gops") * seconds * 1e9 / (2 * (10 * layers + head)), 1, 0.02);
 }
 
+// The same for a tile: the encoder's matrices meet every patch and the class vector, the adapter's and the projector
+// every vector that is left.
+TEST(Bench, CountsWhatATileMultiplies) {
+  const std::string scout = test_model("scout");
+  std::ifstream file(scout + "/config.json");
+  const json::value config = json::parse(file);
+  const auto of = [&](const char* name) { return number(config.at("vision_config"), name); };
+  const double w = of("hidden_size"), inner = of("intermediate_size"), patch = of("patch_size"),
+               side = of("image_size") / patch, patches = side * side;
+  const double encoder =
+      3 * patch * patch * w + of("num_hidden_layers") * (4 * w * w + 2 * w * inner);
+  const double after = 4 * w * of("projector_input_dim") +
+                       of("projector_input_dim") * of("projector_output_dim") +
+                       of("projector_output_dim") * number(config.at("text_config"), "hidden_size");
+  const Ran ran =
+      run_herd({"bench", scout, "-p", "0", "-n", "0", "--tiles", "2", "-r", "1", "--json"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const json::value row = document_of(ran).as_array().at(0);
+  EXPECT_EQ(row.at("test").as_string(), "img2");
+  const double seconds = 2 * patches / 4 / number(row, "tps");
+  EXPECT_NEAR(number(row, "gops") * seconds * 1e9 /
+                  (2 * 2 * (encoder * (patches + 1) + after * patches / 4)),
+              1, 0.02);
+}
+
 TEST(Bench, NamesWhatIsWrong) {
   const auto status = [](std::vector<std::string> more, std::string_view says) {
     more.insert(more.begin(), {"bench", test_model("scout")});
@@ -60,7 +87,11 @@ TEST(Bench, NamesWhatIsWrong) {
   };
   EXPECT_EQ(status({"-p", "x"}, "-p is 'x', wanted 0 to"), 2);
   EXPECT_EQ(status({"-b", "4000"}, "-b is '4000', wanted 0 to 1024"), 2);
+  EXPECT_EQ(status({"--tiles", "65"}, "--tiles"), 2);
   EXPECT_EQ(status({"-p", "512", "--ctx", "64"}, "512 tokens in a context of 64"), 65);
+  const Ran blind = run_herd({"bench", test_model("topk2"), "--tiles", "1"});
+  EXPECT_EQ(blind.status, 65);
+  EXPECT_THAT(blind.err, HasSubstr("--tiles is 1"));
 }
 
 }  // namespace
