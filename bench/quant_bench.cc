@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -17,7 +16,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/check.h"
 #include "base/thread_pool.h"
 #include "bench/kernel_clock.h"
 #include "kernels/cpu/machine_limits.h"
@@ -55,25 +53,29 @@ std::vector<float> floats(std::int64_t count) {
 
 // Memory in large pages, as a model's packed weights lie in: with small ones a processor spends a tenth of its time on
 // finding them.
-struct Free {
-  void operator()(std::uint8_t* memory) const { std::free(memory); }
-};
-using LargePages = std::unique_ptr<std::uint8_t, Free>;
+class LargePages {
+ public:
+  explicit LargePages(std::size_t bytes)
+      : memory_(std::make_unique_for_overwrite<std::uint8_t[]>(bytes + page)) {
+    void* at = memory_.get();
+    std::size_t room = bytes + page;
+    std::align(page, bytes, at, room);
+    data_ = static_cast<std::uint8_t*>(at);
+    madvise(data_, bytes / page * page, MADV_HUGEPAGE);
+    std::memset(data_, 1, bytes);
+  }
+  [[nodiscard]] std::uint8_t* data() const { return data_; }
 
-LargePages large_pages(std::size_t bytes) {
-  constexpr std::size_t page = std::size_t{2} << 20;
-  bytes = (bytes + page - 1) / page * page;
-  void* const memory = std::aligned_alloc(page, bytes);
-  HERD_CHECK(memory != nullptr, "no memory of {} bytes", bytes);
-  madvise(memory, bytes, MADV_HUGEPAGE);
-  std::memset(memory, 1, bytes);
-  return LargePages(static_cast<std::uint8_t*>(memory));
-}
+ private:
+  static constexpr std::size_t page = std::size_t{2} << 20;
+  std::unique_ptr<std::uint8_t[]> memory_;
+  std::uint8_t* data_ = nullptr;
+};
 
 class Bench {
  public:
   explicit Bench(const KernelBenchOptions& options)
-      : options_(options), pool_(options.threads), stream_(large_pages(stream_bytes)) {
+      : options_(options), pool_(options.threads), stream_(stream_bytes) {
     fmt::print("{{\"kernels\": \"{}\", \"threads\": {}}}\n", cpu::chosen_quantized_kernels().name,
                pool_.threads());
   }
@@ -96,7 +98,7 @@ class Bench {
       const auto dots = [&] { done = cpu::dot_time(400'000, lane()).operations; };
       const double dot_seconds = seconds_of(dots);
       dot.push_back(done / dot_seconds);
-      const auto read_once = [&] { cpu::read_seconds(stream_.get(), stream_bytes, lane()); };
+      const auto read_once = [&] { cpu::read_seconds(stream_.data(), stream_bytes, lane()); };
       read.push_back(static_cast<double>(stream_bytes) / seconds_of(read_once));
     }
     const double seconds = quartile(took, 0.25), ops_limit = quartile(dot, 0.75),
@@ -134,8 +136,8 @@ void bench_format(Bench& bench, DType dtype, std::int64_t in, std::int64_t out) 
     return;
   const std::vector<std::uint8_t> file = random_weights(dtype, in * out);
   // More than the last-level cache holds, so that a single row is read from memory.
-  const LargePages packed = large_pages(static_cast<std::size_t>(packed_bytes(dtype, out, in)));
-  std::uint8_t* const memory = packed.get();
+  const LargePages packed(static_cast<std::size_t>(packed_bytes(dtype, out, in)));
+  std::uint8_t* const memory = packed.data();
   pack({file.data(), dtype, Layout::out_in, out, in, in, nullptr}, 0, (out + 15) / 16, memory);
   const Matrix weight = packed_matrix(dtype, out, in, memory);
   for (const std::int64_t rows : counts) {
