@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "base/arena.h"
 #include "base/byte_reader.h"
@@ -71,6 +73,23 @@ TEST(ThreadPool, CoversEveryItemOnceAtAnyNumberOfThreads) {
           for (std::int64_t i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
         });
       for (const auto& count : seen) EXPECT_EQ(count, 50);
+    }
+  }
+}
+
+// A worker that comes late must not enter the round before or the one after with what it knew of another: every piece
+// looks for its own round's number. Between some rounds workers fall asleep; more threads than the machine has are there
+// for workers that the system holds back in the middle.
+TEST(ThreadPool, KeepsRoundsApart) {
+  for (int threads : {2, 5}) {
+    ThreadPool pool(threads);
+    std::vector<std::int64_t> last(7, -1);
+    for (std::int64_t round = 0; round < 20'000; ++round) {
+      if (round % 1000 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      pool.run(7, 1, [&](std::int64_t begin, std::int64_t, int) {
+        last[static_cast<std::size_t>(begin)] = round;
+      });
+      for (const std::int64_t one : last) ASSERT_EQ(one, round);
     }
   }
 }

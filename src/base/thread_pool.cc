@@ -35,13 +35,16 @@ bool waits_awake(const Condition& condition) {
 }  // namespace
 
 // A round is published under the mutex, so a sleeping worker cannot miss it; within a round pieces are claimed from
-// one atomic counter, because equal shares leave a core idle whenever the machine gives the other less time.
+// one atomic counter, because equal shares leave a core idle whenever the machine gives the other less time. For the same
+// reason nobody waits for a worker that has not come yet: when all pieces are claimed the round is closed.
 struct ThreadPool::State {
   std::mutex mutex;
   std::condition_variable work_ready;
   std::condition_variable work_done;
   std::atomic<std::uint64_t> round{0};
-  std::atomic<int> busy{0};
+  // Workers in the round, and `closed` more when nobody else may enter.
+  static constexpr int closed = 1 << 30;
+  std::atomic<int> inside{closed};
   std::atomic<bool> stopping{false};
   bool may_wait_awake = false;
 
@@ -72,11 +75,10 @@ struct ThreadPool::State {
       wait(work_ready, [&] { return stopping.load() || round.load() != seen; });
       if (stopping) return;
       seen = round;
-      claim_pieces(thread);
-      if (busy.fetch_sub(1) > 1) continue;
-      {
-        const std::lock_guard lock(mutex);
-      }  // the caller sleeps already, or has not looked yet
+      if (inside.fetch_add(1) < closed) claim_pieces(thread);
+      if (inside.fetch_sub(1) != closed + 1) continue;
+      // The caller sleeps already, or has not looked yet.
+      std::unique_lock(mutex).unlock();
       work_done.notify_one();
     }
   }
@@ -117,12 +119,13 @@ void ThreadPool::run(std::int64_t items, std::int64_t grain,
     state.grain = grain;
     state.work = &work;
     state.next.store(0, std::memory_order_relaxed);
-    state.busy = static_cast<int>(state.workers.size());
+    state.inside -= State::closed;
     ++state.round;
   }
   state.work_ready.notify_all();
   state.claim_pieces(0);
-  state.wait(state.work_done, [&] { return state.busy.load() == 0; });
+  state.inside += State::closed;
+  state.wait(state.work_done, [&] { return state.inside.load() == State::closed; });
 }
 
 int usable_cpus() {
