@@ -78,7 +78,7 @@ TEST(ThreadPool, CoversEveryItemOnceAtAnyNumberOfThreads) {
 }
 
 // A worker that comes late must not enter the round before or the one after with what it knew of another: every piece
-// looks for its own round's number. Between some rounds workers fall asleep; more threads than the machine has are there
+// notes its own round's number. Between some rounds workers fall asleep; more threads than the machine has are there
 // for workers that the system holds back in the middle.
 TEST(ThreadPool, KeepsRoundsApart) {
   for (int threads : {2, 5}) {

@@ -35,8 +35,8 @@ bool waits_awake(const Condition& condition) {
 }  // namespace
 
 // A round is published under the mutex, so a sleeping worker cannot miss it; within a round pieces are claimed from
-// one atomic counter, because equal shares leave a core idle whenever the machine gives the other less time. For the same
-// reason nobody waits for a worker that has not come yet: when all pieces are claimed the round is closed.
+// one atomic counter, because equal shares leave a core idle whenever the machine gives the other less time. For the
+// same reason nobody waits for a worker that has not come yet: when all pieces are claimed the round is closed.
 struct ThreadPool::State {
   std::mutex mutex;
   std::condition_variable work_ready;
