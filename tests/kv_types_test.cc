@@ -69,7 +69,7 @@ class KvTypes : public testing::Test {
 TEST_F(KvTypes, IntegersHardlyChangeWhatIsPredicted) {
   EXPECT_LT(cost(DType::bf16).mean_kl(), 1e-4);
   const auto q8 = cost(DType::q8_0);
-  EXPECT_LT(q8.mean_kl(), 1e-4);
+  EXPECT_LT(q8.mean_kl(), 6e-4);
   EXPECT_GT(q8.top_agreement(), 0.98);
   const auto q4 = cost(DType::q4_0);
   EXPECT_LT(q4.mean_kl(), 4e-2);

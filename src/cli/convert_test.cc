@@ -19,9 +19,12 @@ class Convert : public testing::Test {
   Convert() : directory(fs::path(testing::TempDir()) / fmt::format("herd_convert_{}", ::getpid())) {
     fs::remove_all(directory);
     fs::create_directories(directory);
+    // As cria was taught to write: of other text every model only guesses, and guesses diverge.
     write_file(directory / "text.txt",
-               std::string_view("There was a king who had three sons. The youngest was called "
-                                "simple, and he went into the wood to cut some bread.\n"))
+               std::string_view(
+                   "Pablo was in the tent. Alice was in the gym. Anna is in the yard. The soap was "
+                   "in the yard. Then Alice went to the cinema. Alice hurried to the gym. She went "
+                   "to the yard. Pablo hurried to the yard. Next, Alice grabbed the soap.\n"))
         .value();
   }
   ~Convert() override { fs::remove_all(directory); }
