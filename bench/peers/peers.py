@@ -34,7 +34,8 @@ def run(command):
     """Output, seconds and the peak memory in bytes of one process."""
     begin = time.monotonic()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=said)
+        # Elsewhere than in the project: ik_llama.cpp leaves a llama.log where it stands.
+        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=said, cwd=tempfile.gettempdir())
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - begin
@@ -53,7 +54,7 @@ class Herd:
 
     def speeds(self, prompts, answer, batches):
         text, _, memory = run([self.program, "bench", self.model, "--json", "-r", 1, "-t", self.threads,
-                               *(part for n in prompts or [0] for part in ("-p", n)), "-n", answer,
+                               *(part for n in prompts or [0] for part in ("-p", n)), "-n", answer if batches else 0,
                                *(part for n in batches for part in ("-b", n))])
         rows = json.JSONDecoder().raw_decode(text[text.index("["):])[0]
         return {name_of(row["test"], row["batch"]): row["tps"] for row in rows}, memory
@@ -194,25 +195,29 @@ def table(tests, medians, memory):
     return "\n".join([*lines, "| peak memory, GiB | " + " | ".join(held) + f" | {share} |"]) + "\n"
 
 
+def absolute(path):
+    return pathlib.Path(path).resolve()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("--herd", type=pathlib.Path, default=HERE.parents[1] / "build/herd")
-    parser.add_argument("--llama", type=pathlib.Path)
-    parser.add_argument("--ik", type=pathlib.Path)
+    parser.add_argument("model", type=absolute)
+    parser.add_argument("--herd", type=absolute, default=HERE.parents[1] / "build/herd")
+    parser.add_argument("--llama", type=absolute)
+    parser.add_argument("--ik", type=absolute)
     parser.add_argument("--llama-option", action="append", default=[], help="one more word for llama.cpp's programs")
     parser.add_argument("--ik-option", action="append", default=[], help="one more word for ik_llama.cpp's programs")
     parser.add_argument("--ik-repack", action="store_true", help="ik_llama.cpp repacks weights as it loads them (-rtr)")
-    parser.add_argument("--node", type=pathlib.Path)
-    parser.add_argument("--store", type=pathlib.Path)
+    parser.add_argument("--node", type=absolute)
+    parser.add_argument("--store", type=absolute)
     parser.add_argument("--prompt", type=int, action="append", default=[])
     parser.add_argument("--answer", type=int, default=64)
     parser.add_argument("--batch", type=int, action="append", default=[])
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--start", action="store_true")
-    parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--markdown", type=pathlib.Path)
+    parser.add_argument("--json", type=absolute)
+    parser.add_argument("--markdown", type=absolute)
     options = parser.parse_args()
     engines = {"herd": Herd(options.herd, options.model, options.threads)}
     if options.store:

@@ -17,8 +17,8 @@ namespace herd {
 
 namespace {
 
-// How long a thread that waits stays awake. Waking one takes as long in a virtual machine, and a token of a small model
-// has some hundred rounds, a few microseconds apart.
+// How long a thread that waits stays awake. A token of a small model has some hundred rounds, a few microseconds apart;
+// sleeping between them took most of its time on a virtual machine (docs/performance.md).
 constexpr std::chrono::microseconds awake{50};
 
 // Waits awake for a while, but in nobody's way; whether it came true meanwhile.

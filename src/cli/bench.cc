@@ -73,7 +73,8 @@ class WeightSizes final : public nn::ParameterVisitor {
   explicit WeightSizes(llama4::Model& model) { model.parameters(*this); }
 
   Size every_row, wanted_row, expert;  // wanted_row: the output matrix; expert: one of one layer
-  Size every_patch, every_vector;      // of a picture: in the encoder, and after the pixel shuffle
+  // Of a picture: met by patches, by those and the class vector, by vectors after the pixel shuffle.
+  Size patches_alone, every_patch, every_vector;
   bool sees_quantized = false;
 
   void matrix(std::string_view name, Matrix& matrix) override {
@@ -85,7 +86,8 @@ class WeightSizes final : public nn::ParameterVisitor {
              name.starts_with("multi_modal_projector."))
       every_vector += size_of(matrix);
     else if (name.starts_with("vision_model.")) {
-      every_patch += size_of(matrix);
+      const bool embeds = name.starts_with("vision_model.patch_embedding.");
+      (embeds ? patches_alone : every_patch) += size_of(matrix);
       sees_quantized |= is_quantized(matrix.dtype);
     }
   }
@@ -134,9 +136,10 @@ class Passes {
     if (!counting_) return;
     const auto tiles = static_cast<double>(pixels_BCSS.shape[0]);
     const std::int64_t side = vision.patches_per_side();
-    work_ += sizes_.every_patch.bytes + sizes_.every_vector.bytes;
+    work_ += sizes_.patches_alone.bytes + sizes_.every_patch.bytes + sizes_.every_vector.bytes;
     products_ +=
-        tiles * (sizes_.every_patch.products * static_cast<double>(side * side + 1) +
+        tiles * (sizes_.patches_alone.products * static_cast<double>(side * side) +
+                 sizes_.every_patch.products * static_cast<double>(side * side + 1) +
                  sizes_.every_vector.products * static_cast<double>(vision.tokens_per_tile()));
   }
 
