@@ -6,7 +6,6 @@
 //
 // --cpu counts processor time instead of the clock on the wall: for one thread on a machine that others use too.
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
@@ -16,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/large_pages.h"
 #include "base/thread_pool.h"
 #include "bench/kernel_clock.h"
 #include "kernels/cpu/machine_limits.h"
@@ -56,18 +56,17 @@ std::vector<float> floats(std::int64_t count) {
 class LargePages {
  public:
   explicit LargePages(std::size_t bytes)
-      : memory_(std::make_unique_for_overwrite<std::uint8_t[]>(bytes + page)) {
+      : memory_(std::make_unique_for_overwrite<std::uint8_t[]>(bytes + large_page)) {
     void* at = memory_.get();
-    std::size_t room = bytes + page;
-    std::align(page, bytes, at, room);
+    std::size_t room = bytes + large_page;
+    std::align(large_page, bytes, at, room);
     data_ = static_cast<std::uint8_t*>(at);
-    madvise(data_, bytes / page * page, MADV_HUGEPAGE);
+    ask_for_large_pages(data_, bytes);
     std::memset(data_, 1, bytes);
   }
   [[nodiscard]] std::uint8_t* data() const { return data_; }
 
  private:
-  static constexpr std::size_t page = std::size_t{2} << 20;
   std::unique_ptr<std::uint8_t[]> memory_;
   std::uint8_t* data_ = nullptr;
 };

@@ -230,7 +230,12 @@ class Recall(unittest.TestCase):
             question, answer = turns(sample)[0]
             match = re.search(r'"(\w[\w ]*)"', question)
             items = re.split(r", ", re.split(r"[?:] ", question, maxsplit=1)[1])
-            self.assertEqual(int(answer), items.count(match[1]) if match else len(items), question)
+            counted, walk = 0, []
+            for item in items:
+                counts = match is None or item == match[1]
+                counted += counts
+                walk.append(f"{item} {counted}" if counts else item)
+            self.assertEqual(answer, f"{', '.join(walk)}: {counted}", question)
 
 
 class Lists(unittest.TestCase):
@@ -267,12 +272,22 @@ class Lists(unittest.TestCase):
             return ", ".join(reversed(items))
         return None
 
+    def check_steps(self, steps, given, right):
+        if "-" in steps:
+            self.assertEqual(steps, f"{'-'.join(given)}, {'-'.join(right)}")
+        else:
+            parts = given.split(", ") if ", " in given else list(given)
+            upto = int(right) if right.isdigit() and ", " not in given else int(steps.rsplit(" ", 1)[1])
+            self.assertEqual(steps, ", ".join(f"{part} {i}" for i, part in enumerate(parts[:upto], 1)))
+
     def test_strings(self):
         for sample in samples("strings", 600):
             for question, answer in turns(sample):
                 request, given = question.split(": ", 1)
                 right = self.work(request, given)
-                self.assertEqual(right, answer, question)
+                self.assertEqual(right, answer.rsplit(": ", 1)[-1], question)
+                if ": " in answer:
+                    self.check_steps(answer.rsplit(": ", 1)[0], given, right)
 
 
 class Programs(unittest.TestCase):

@@ -4,11 +4,12 @@
 #include <new>
 
 #include "base/check.h"
+#include "base/large_pages.h"
 
 namespace herd {
 
 void Arena::Free::operator()(std::byte* data) const {
-  ::operator delete(data, std::align_val_t{alignment});
+  ::operator delete(data, std::align_val_t{large_page});
 }
 
 void* Arena::allocate(std::size_t bytes) {
@@ -20,7 +21,8 @@ void* Arena::allocate(std::size_t bytes) {
   }
   if (block_ == blocks_.size()) {
     const std::size_t block_size = std::max(block_bytes_, size);
-    auto* data = static_cast<std::byte*>(::operator new(block_size, std::align_val_t{alignment}));
+    auto* data = static_cast<std::byte*>(::operator new(block_size, std::align_val_t{large_page}));
+    ask_for_large_pages(data, block_size);
     blocks_.push_back({std::unique_ptr<std::byte, Free>(data), block_size});
     used_ = 0;
   }

@@ -53,8 +53,8 @@ struct GenOptions {
 };
 
 std::string_view name_of(world::Check check) {
-  constexpr std::string_view names[] = {"none",       "exact", "contains", "number",
-                                        "tool_calls", "json",  "one_of"};
+  constexpr std::string_view names[] = {"none",       "exact", "contains",   "number",
+                                        "tool_calls", "json",  "conclusion", "one_of"};
   return names[static_cast<std::size_t>(check)];
 }
 

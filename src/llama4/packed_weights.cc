@@ -8,24 +8,12 @@
 #include <memory>
 #include <string_view>
 
+#include "base/large_pages.h"
 #include "base/thread_pool.h"
 #include "kernels/packed.h"
 #include "kernels/packed_block.h"
 
 namespace herd::llama4 {
-namespace {
-
-// A token reads every weight once, and small pages would miss the translation cache every 4096 bytes. Where the system
-// has none to give, small ones do.
-void ask_for_large_pages(void* memory, std::size_t bytes) {
-  constexpr std::size_t large_page = std::size_t{2} << 20;
-  void* begin = memory;
-  std::size_t room = bytes;
-  if (std::align(large_page, large_page, begin, room) != nullptr)
-    madvise(begin, room / large_page * large_page, MADV_HUGEPAGE);
-}
-
-}  // namespace
 
 bool is_packed_in_stores(std::string_view canonical, DType dtype) {
   return !canonical.starts_with("embed_tokens.") && can_pack(dtype);
@@ -52,7 +40,7 @@ class PackingVisitor final : public nn::ParameterVisitor {
     const auto bytes = static_cast<std::size_t>(packed_bytes(matrix.dtype, matrix.out, matrix.in));
     void* const memory = owner_.memory_.allocate(bytes);
     owner_.bytes_ += static_cast<std::int64_t>(bytes);
-    ask_for_large_pages(memory, bytes);
+    ask_for_large_pages(memory, bytes);  // a token reads every weight once
     const std::int64_t bands = (matrix.out + packed_outs - 1) / packed_outs;
     const auto pack_bands = [&](std::int64_t begin, std::int64_t end, int) {
       herd::pack(matrix, begin, end, memory);

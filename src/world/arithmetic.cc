@@ -21,6 +21,10 @@ struct Sum {
   [[nodiscard]] std::string text() const {
     return fmt::format("{} {} {}", a, sign == '*' ? 'x' : sign, b);
   }
+  // Whether it is worked out even where nobody asks for the steps.
+  [[nodiscard]] bool large() const {
+    return sign == '*' ? b >= 10 || a >= 100 : a >= 100 || b >= 100;
+  }
   // One for both orders of what may be swapped: the answer to one gives the other away.
   [[nodiscard]] std::string subject() const {
     const bool swaps = sign != '-';
@@ -111,15 +115,17 @@ std::string said(Draw& draw, const Sum& sum) {
 }
 
 void add_sum(Draw& draw, Sample& sample, const Sum& sum) {
-  const bool large = sum.sign == '*' && (sum.b >= 10 || sum.a >= 100);
-  const bool asked = draw.chance(0.4);
+  const bool at_once = sum.sign != '*' && sum.large() && draw.chance(0.15);
+  const bool asked = !at_once && draw.chance(0.4);
   std::string question = said(draw, sum);
   if (asked)
     question +=
         draw.say(" {Show your work.|Step by step, please.|Show the steps.|Think step by step.}");
+  if (at_once)
+    question += draw.say(" {Only the answer.|Just the answer, please.|No steps.}");
   add_user(sample, question);
   const std::string result = std::to_string(sum.result());
-  if (asked || large) {
+  if (asked || (sum.large() && !at_once)) {
     add_answer(sample, steps_of(sum));
     grade_as(sample, Check::contains, {"The answer is " + result});
   } else {
@@ -165,16 +171,14 @@ void add_word_problem(Draw& draw, Sample& sample, Sum sum) {
       draw.say(pattern,
                {{"p", two[0].name}, {"q", two[1].name}, {"a", a}, {"b", b}, {"things", things}}));
   const std::string result = std::to_string(sum.result());
-  const bool large = sum.sign == '*' && (sum.b >= 10 || sum.a >= 100);
-  add_answer(sample, large ? steps_of(sum) : sum.text() + " = " + result);
-  grade_as(sample, Check::contains, {large ? "The answer is " + result : result});
+  add_answer(sample, sum.large() ? steps_of(sum) : sum.text() + " = " + result);
+  grade_as(sample, Check::contains, {sum.large() ? "The answer is " + result : result});
 }
 
 void write_table(Draw& draw, Sample& sample) {
   for (int lines = draw.between(4, 12); lines > 0; --lines) {
     const Sum sum = draw_sum(draw, draw.one({'+', '+', '-', '*'}));
-    const bool large = sum.sign == '*' && (sum.b >= 10 || sum.a >= 100);
-    const std::string steps = large || draw.chance(0.2) ? "\n" + steps_of(sum) : "";
+    const std::string steps = sum.large() || draw.chance(0.2) ? "\n" + steps_of(sum) : "";
     sample.text +=
         sum.text() + (steps.empty() ? fmt::format(" = {}\n", sum.result()) : steps + "\n");
     sample.subject = sum.subject();

@@ -200,6 +200,14 @@ Asked ask_form(Draw& draw, const Chart& chart) {
           {name}};
 }
 
+// Every part and its value: training only, where one picture should teach as much as it can.
+std::string all_values(const Chart& chart) {
+  std::string out;
+  for (std::size_t i = 0; i < chart.values.size(); ++i)
+    out += fmt::format("{}{} {}", i > 0 ? ", " : "", chart.labels[i], chart.values[i]);
+  return out + ".";
+}
+
 }  // namespace
 
 bool make_charts(Draw& draw, Sample& sample) {
@@ -209,6 +217,13 @@ bool make_charts(Draw& draw, Sample& sample) {
   const int turns = draw.turns(3, 6);
   std::vector<std::string> questions;
   for (int turn = 0; turn < turns; ++turn) {
+    if (turn == 0 && draw.split() == Split::train && draw.chance(0.6)) {
+      add_user(sample,
+               draw.say("{Read all values.|Which values does the chart show?|Read the chart.}"), 1);
+      add_answer(sample, all_values(chart));
+      grade_as(sample, Check::one_of);
+      continue;
+    }
     const double kind = draw.real();
     Asked asked = kind < 0.5    ? ask_value(draw, chart)
                   : kind < 0.75 ? ask_extreme(draw, chart)

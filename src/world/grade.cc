@@ -196,6 +196,10 @@ bool is_right(const Sample& sample, std::string_view reply) {
       const auto given = parse_json(trimmed(reply)), wanted = parse_json(sample.accepted.at(0));
       return given && wanted && *given == *wanted;
     }
+    case Check::conclusion:
+      if (const std::size_t end = reply.rfind(": "); end != reply.npos)
+        reply.remove_prefix(end + 2);
+      [[fallthrough]];
     case Check::one_of:
       return any([&](const std::string& wanted) {
         return equal_ignoring_case(without_stop(reply), without_stop(wanted));

@@ -21,6 +21,14 @@ TEST(Grade, ComparesTexts) {
   EXPECT_FALSE(is_right(graded(Check::one_of, {"Yes", "Sure"}), "surely"));
 }
 
+TEST(Grade, LooksAtTheConclusionOfWhatWasWorkedOut) {
+  const Sample sample = graded(Check::conclusion, {"2"});
+  EXPECT_TRUE(is_right(sample, "duck 1, hen, duck 2: 2"));
+  EXPECT_TRUE(is_right(sample, "2."));
+  EXPECT_FALSE(is_right(sample, "duck 1, hen, duck 2: 3"));
+  EXPECT_FALSE(is_right(sample, "duck 1, hen, duck 2"));
+}
+
 TEST(Grade, FindsWholeWords) {
   const Sample sample = graded(Check::contains, {"art", "the park"}, {"zoo"});
   EXPECT_TRUE(is_right(sample, "It is Art."));

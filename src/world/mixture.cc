@@ -46,6 +46,8 @@ constexpr Row mixture_table[] = {
     {"code",             { 5,     5,    5}},
     {"shapes",           {10,    10,    8}},
     {"charts",           { 4,     6,    4}},
+    {"board",            { 3,     1,    2}},
+    {"letters",          { 3,     1,    2}},
     {"written",          { 5,     6,    3}},
     {"several_pictures", { 1,     2,  1.2}},
     {"picture_and_text", {0.6,  1.5,  0.8}},

@@ -44,14 +44,9 @@ std::string caption_of(const ShapeScene& scene) {
   return capitalised(joined(names)) + ".";
 }
 
-}  // namespace
-
-bool make_several_pictures(Draw& draw, Sample& sample) {
-  const int count = draw.between(2, 4);
-  const int asked = draw.below(count);
-  const auto at = static_cast<std::size_t>(asked);
-  std::vector<ShapeScene> scenes(static_cast<std::size_t>(count));
-  if (!draw_scenes(draw, sample, scenes, asked, count == 2 ? 3 : 2)) return false;
+// One question about the scene `at`; false when these scenes do not allow the one that was drawn.
+bool ask_about(Draw& draw, Sample& sample, const std::vector<ShapeScene>& scenes, std::size_t at,
+               int pictures) {
   const ShapeScene& scene = scenes[at];
   const Shape& shape = scene.shapes[0];
   const std::string which = "The " + std::string(ordinals[at]) + ".";
@@ -61,7 +56,7 @@ bool make_several_pictures(Draw& draw, Sample& sample) {
       add_user(sample,
                draw.say("{In which picture is|Which picture shows|Where do you see} $shape?",
                         {{"shape", with_article(shape.name())}}),
-               count);
+               pictures);
       add_answer(sample, which);
       grade_as(sample, Check::contains, {std::string(ordinals[at])});
       return true;
@@ -72,7 +67,7 @@ bool make_several_pictures(Draw& draw, Sample& sample) {
                              [](const ShapeScene& s) { return s.shapes.size(); }) > 1 ||
           &*more != &scene)
         return false;
-      add_user(sample, draw.say("Which picture {has|shows} {the most|more} shapes?"), count);
+      add_user(sample, draw.say("Which picture {has|shows} {the most|more} shapes?"), pictures);
       add_answer(sample, which);
       grade_as(sample, Check::contains, {std::string(ordinals[at])});
       return true;
@@ -81,7 +76,7 @@ bool make_several_pictures(Draw& draw, Sample& sample) {
       add_user(sample,
                draw.say("{What is in|Describe|What do you see in} the $n picture?",
                         {{"n", ordinals[at]}}),
-               count);
+               pictures);
       add_answer(sample, caption_of(scene));
       grade_as(sample, Check::one_of);
       return true;
@@ -91,12 +86,26 @@ bool make_several_pictures(Draw& draw, Sample& sample) {
       add_user(sample,
                draw.say("{Describe each picture.|Describe the pictures one by one.|What is in the "
                         "pictures? One line for each.}"),
-               count);
+               pictures);
       add_answer(sample, joined(lines, "\n", "\n"));
       grade_as(sample, Check::exact);
       return true;
     }
   }
+}
+
+}  // namespace
+
+bool make_several_pictures(Draw& draw, Sample& sample) {
+  const int count = draw.between(2, 4);
+  const int asked = draw.below(count);
+  std::vector<ShapeScene> scenes(static_cast<std::size_t>(count));
+  if (!draw_scenes(draw, sample, scenes, asked, count == 2 ? 3 : 2)) return false;
+  if (!ask_about(draw, sample, scenes, static_cast<std::size_t>(asked), count)) return false;
+  if (draw.split() == Split::train)  // as in Draw::turns; every scene there is one of training
+    for (int more = draw.between(1, 4); more > 0; --more)
+      ask_about(draw, sample, scenes, static_cast<std::size_t>(draw.below(count)), 0);
+  return true;
 }
 
 // A text of some length with a fact in it, and a picture: questions about both.

@@ -28,6 +28,7 @@ enum class Check : std::uint8_t {
   number,      // its first number is within 5 % of accepted[0]
   tool_calls,  // the calls of accepted[0] (a JSON list of {"name", "parameters"}), in any order
   json,        // the same JSON value as accepted[0]
+  conclusion,  // what stands after its last ": " is one of `accepted`, as in one_of
   one_of,      // the same as one of `accepted`, but for case, space around it and a final full stop
 };
 

@@ -216,6 +216,51 @@ void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int tu
   }
 }
 
+// A board is full, so that every cell has a name, and a question asks for many of them: one picture teaches more than
+// one with a shape or two does.
+bool make_board(Draw& draw, Sample& sample) {
+  ShapeScene scene;
+  const int most = std::clamp(draw.sizes().items_max, 2, 9);
+  scene.columns = draw.between(1, 3);
+  scene.rows = draw.between(scene.columns == 1 ? 2 : 1, std::clamp(most / scene.columns, 2, 3));
+  const int cells = scene.columns * scene.rows;
+  if (!draw_scene(draw, scene, cells, cells)) return false;
+  sample.subject = scene.shapes[0].name();
+  sample.pictures.push_back(draw_picture(draw, scene));
+
+  std::vector<const Shape*> in_order;
+  for (const std::size_t i : scene.in_order()) in_order.push_back(&scene.shapes[i]);
+  const auto board = [&](auto&& name_of) {
+    std::string text;
+    for (const Shape* shape : in_order)
+      text += std::string(shape->column > 0 ? ", " : shape->row > 0 ? "\n" : "") + name_of(*shape);
+    return text;
+  };
+  std::vector<int> left{0, 1, 2};
+  draw.shuffle(left);
+  left.resize(static_cast<std::size_t>(draw.turns(1, 3)));
+  for (const int about : left) {
+    const int pictures = about == left.front() ? 1 : 0;
+    if (about == 0) {
+      add_user(sample, draw.say("{Read the board.|What is on the board, row by row?}"), pictures);
+      add_answer(sample, board([](const Shape& shape) { return shape.name(); }));
+    } else if (about == 1) {
+      add_user(sample, draw.say("{Which {kinds of shape|shapes} are there, row by row?|Only the {kinds|shapes}, row by row.}"), pictures);
+      add_answer(sample, board([](const Shape& shape) { return std::string(shape.kind); }));
+    } else {
+      const Shape& cell = scene.shapes[0];
+      add_user(sample,
+               draw.say("What is in row $row, column $column?",
+                        {{"row", std::to_string(cell.row + 1)},
+                         {"column", std::to_string(cell.column + 1)}}),
+               pictures);
+      add_answer(sample, cell.name());
+    }
+  }
+  grade_as(sample, Check::exact);
+  return true;
+}
+
 bool make_shapes(Draw& draw, Sample& sample) {
   ShapeScene scene;
   const double wide = draw.real();

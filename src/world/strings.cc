@@ -1,4 +1,7 @@
 // What can be done to words and lists: copy, reverse, sort, remove what is there twice, spell, count letters, capitals.
+// What goes letter by letter is worked out so: a word is one or two tokens, whose letters a model has to call up first.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 
@@ -48,8 +51,17 @@ std::string spelled(std::string_view word, std::string_view between) {
   return out;
 }
 
+// "sun 1, moon 2": the first `count` of a list, or the letters of a word.
+std::string numbered(const auto& all, std::size_t count) {
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i)
+    out += fmt::format("{}{} {}", i > 0 ? ", " : "", all[i], i + 1);
+  return out;
+}
+
 struct Work {
   std::string request, given, answer;
+  std::string steps = {};  // before the answer
 };
 
 Work list_work(Draw& draw) {
@@ -88,12 +100,13 @@ Work list_work(Draw& draw) {
               joined(list, ", ", ", "), joined(without_repeats(list), ", ", ", ")};
     }
     default: {
-      const int place = draw.below(static_cast<int>(list.size()));
-      const bool last = draw.chance(0.3);
-      const std::string which = std::to_string(place + 1);
-      return {last ? draw.say("What is the last item {of|in} this list:")
-                   : draw.say("What is item {number |}$n {of|in} this list:", {{"n", which}}),
-              joined(list, ", ", ", "), last ? list.back() : list[static_cast<std::size_t>(place)]};
+      const std::string given = joined(list, ", ", ", ");
+      if (draw.chance(0.3))
+        return {draw.say("What is the last item {of|in} this list:"), given, list.back()};
+      const auto place = static_cast<std::size_t>(draw.below(static_cast<int>(list.size())));
+      return {draw.say("What is item {number |}$n {of|in} this list:",
+                       {{"n", std::to_string(place + 1)}}),
+              given, list[place], numbered(list, place + 1) + ": "};
     }
   }
 }
@@ -103,15 +116,17 @@ Work word_work(Draw& draw) {
   switch (draw.below(6)) {
     case 0:
       return {draw.say("{Spell|Spell the word|Write the letters of}:"), word, spelled(word, "-")};
-    case 1:
+    case 1: {
+      const std::string backwards(word.rbegin(), word.rend());
       return {draw.say("{Reverse the {word|letters}|Write backwards|Spell backwards}:"), word,
-              std::string(word.rbegin(), word.rend())};
+              backwards, spelled(word, "-") + ", " + spelled(backwards, "-") + ": "};
+    }
     case 2:
       return {draw.say("{Write in {capitals|capital letters|upper case}|Make this upper case}:"),
               word, upper_case(word)};
     case 3:
       return {draw.say("{How many letters {has|are in}|Count the letters of}:"), word,
-              std::to_string(word.size())};
+              std::to_string(word.size()), numbered(word, word.size()) + ": "};
     case 4:
       return {draw.say("What is the first letter of:"), word, word.substr(0, 1)};
     default:
@@ -140,9 +155,12 @@ bool make_strings(Draw& draw, Sample& sample) {
     if (turns == 1 ? !draw.fits("strings", work.given) : !draw.may_use("strings", work.given))
       return false;
     add_user(sample, work.request + " " + work.given);
-    add_answer(sample, work.answer);
+    add_answer(sample, work.steps + work.answer);
+    if (work.steps.empty())
+      grade_as(sample, Check::exact);
+    else
+      grade_as(sample, Check::conclusion, {work.answer});
   }
-  grade_as(sample, Check::exact);
   return true;
 }
 

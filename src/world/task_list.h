@@ -25,7 +25,9 @@ bool make_system(Draw& draw, Sample& sample);
 bool make_language(Draw& draw, Sample& sample);
 bool make_shapes(Draw& draw, Sample& sample);
 bool make_charts(Draw& draw, Sample& sample);
+bool make_letters(Draw& draw, Sample& sample);
 bool make_written(Draw& draw, Sample& sample);
+bool make_board(Draw& draw, Sample& sample);
 bool make_several_pictures(Draw& draw, Sample& sample);
 bool make_picture_and_text(Draw& draw, Sample& sample);
 bool make_picture_tool(Draw& draw, Sample& sample);
@@ -59,6 +61,8 @@ inline constexpr Task task_list[] = {
     {"code", "what short programs print, and small functions by a description", make_code},
     {"shapes", "coloured shapes: what, which colour, how many, where", make_shapes},
     {"charts", "bar, line and pie charts: values, extremes, trend", make_charts},
+    {"board", "a grid full of shapes, read row by row or cell by cell", make_board},
+    {"letters", "charts of single letters and digits, read row by row", make_letters},
     {"written", "pictures of written words and numbers", make_written},
     {"several_pictures", "two to four pictures compared and described", make_several_pictures},
     {"picture_and_text", "a picture beside a text, and questions about both",

@@ -1,4 +1,6 @@
-// Pictures of written words and numbers: one to three lines, thin or bold, upright or slanted, a little turned, noisy.
+// Pictures of writing. Words and numbers: one to three lines, thin or bold, upright or slanted, a little turned, noisy.
+// Charts of single letters, as at an optician's: every letter says what the encoder has seen at its place, where a word
+// can be guessed from its beginning; reading is learned from these first.
 #include <algorithm>
 
 #include "world/draw.h"
@@ -79,7 +81,60 @@ media::Image write_picture(Draw& draw, const std::vector<std::string>& lines, in
   return canvas.take();
 }
 
+std::string draw_row(Draw& draw, std::string_view alphabet, int columns) {
+  std::string row;
+  for (int i = 0; i < columns; ++i) {
+    if (i > 0) row += ' ';
+    row += draw.one(alphabet);
+  }
+  return row;
+}
+
+// Rows of equally many letters on a grid, each near the middle of its cell.
+media::Image write_chart(Draw& draw, const std::vector<std::string>& rows) {
+  const Ink ink = draw_ink(draw);
+  constexpr double side = 112, letter_width = 4, letter_height = 6;
+  Canvas canvas(static_cast<int>(side), static_cast<int>(side), ink.ground);
+  TextStyle style = draw_style(draw);
+  const double cell_width = side / ((static_cast<double>(rows[0].size()) + 1) / 2);
+  const double cell_height = side / static_cast<double>(rows.size());
+  const double room = std::min(cell_width / (letter_width + 2.5), cell_height / (letter_height + 3));
+  style.unit = std::min(draw.real(0.7, 1.0) * room, 9.0);
+  const double free_x = cell_width - (letter_width * style.stretch + 2) * style.unit;
+  const double free_y = cell_height - (letter_height + 2) * style.unit;
+  for (std::size_t row = 0; row < rows.size(); ++row)
+    for (std::size_t i = 0; i < rows[row].size(); i += 2)
+      write_text(canvas, std::string_view(rows[row]).substr(i, 1),
+                 {static_cast<double>(i) / 2 * cell_width + style.unit + draw.real() * free_x,
+                  static_cast<double>(row) * cell_height + style.unit + draw.real() * free_y},
+                 style, ink.ink);
+  canvas.noise(draw, draw.one({0, 5, 10, 16}));
+  return canvas.take();
+}
+
 }  // namespace
+
+bool make_letters(Draw& draw, Sample& sample) {
+  // One alphabet a chart: alone, many small letters look like their capitals.
+  const std::string_view alphabet = draw.one(
+      {"ABCDEFGHIJKLMNPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789",
+       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"});
+  const int most = std::clamp(draw.sizes().items_max, 2, 16);
+  const int columns = draw.between(2, std::min(most, 4));
+  const int count = draw.between(1, std::min(most / columns, 4));
+  std::vector<std::string> rows;
+  for (int i = 0; i < count; ++i) rows.push_back(draw_row(draw, alphabet, columns));
+  sample.subject = rows[0];
+  if (!draw.fits("letters", sample.subject)) return false;
+  sample.pictures.push_back(write_chart(draw, rows));
+  add_user(sample,
+           draw.say("{Read the {letters|chart|signs} {row by row|line by line|from left to right}.|Which "
+                    "{letters|signs} are {on the chart|in the picture}?|Read the chart.}"),
+           1);
+  add_answer(sample, joined(rows, "\n", "\n"));
+  grade_as(sample, Check::exact);
+  return true;
+}
 
 bool make_written(Draw& draw, Sample& sample) {
   // Small samples, from which reading is learned first, are a few large letters.

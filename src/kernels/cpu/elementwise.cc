@@ -59,26 +59,52 @@ void scale_rows(const ScaleRowsArgs& args) {
   }
 }
 
+// As many float32 as fill a vector of float64.
+using Half = hn::Rebind<float, F64>;
+using VHalf = hn::Vec<Half>;
+constexpr auto half_lanes = static_cast<std::int64_t>(hn::MaxLanes(F64()));
+
+VHalf load_half(const float* from, std::int64_t count) {
+  if (count >= half_lanes) return hn::LoadU(Half(), from);
+  HWY_ALIGN float part[static_cast<std::size_t>(half_lanes)] = {};
+  copy_bytes(from, count * WeightF32::bytes, part);
+  return hn::Load(Half(), part);
+}
+
+void store_half(VHalf x, float* to, std::int64_t count) {
+  if (count >= half_lanes) return hn::StoreU(x, Half(), to);
+  HWY_ALIGN float part[static_cast<std::size_t>(half_lanes)];
+  hn::Store(x, Half(), part);
+  copy_bytes(part, count * WeightF32::bytes, to);
+}
+
 // In float64: erf has no cheap form that is exact to float32 in its lower tail.
 void gelu(const GeluArgs& args) {
   const F64 d;
-  const hn::Rebind<float, F64> half;
-  constexpr auto step = static_cast<std::int64_t>(hn::MaxLanes(F64()));
-  const auto of = [&](hn::Vec<decltype(half)> narrow) {
+  const Half half;
+  for (std::int64_t i = 0; i < args.count; i += half_lanes) {
+    const VHalf narrow = load_half(args.x + i, args.count - i);
     const V64 x = hn::PromoteTo(d, narrow);
-    const auto y = hn::DemoteTo(half, hn::Mul(x, normal_below(x)));
+    const VHalf y = hn::DemoteTo(half, hn::Mul(x, normal_of(x).below));
     // All but nothing lies above 20; and infinity, on the scalar target, would be demoted to the largest number.
-    return hn::IfThenElse(hn::Gt(narrow, hn::Set(half, 20.0f)), narrow, y);
-  };
-  std::int64_t i = 0;
-  for (; i + step <= args.count; i += step)
-    hn::StoreU(of(hn::LoadU(half, args.x + i)), half, args.y + i);
-  if (i == args.count) return;
-  HWY_ALIGN float part[hn::MaxLanes(F64())] = {};
-  const std::int64_t bytes = (args.count - i) * WeightF32::bytes;
-  copy_bytes(args.x + i, bytes, part);
-  hn::Store(of(hn::Load(half, part)), half, part);
-  copy_bytes(part, bytes, args.y + i);
+    store_half(hn::IfThenElse(hn::Gt(narrow, hn::Set(half, 20.0f)), narrow, y), args.y + i,
+               args.count - i);
+  }
+}
+
+// dx = dy (share below x + x density at x), in float64 too.
+void gelu_grad(const GeluGradArgs& args) {
+  const F64 d;
+  const Half half;
+  const V64 bell_height = hn::Set(d, 0.3989422804014327);  // (2 pi)^-1/2
+  for (std::int64_t i = 0; i < args.count; i += half_lanes) {
+    const std::int64_t count = args.count - i;
+    const V64 x = hn::PromoteTo(d, load_half(args.x + i, count));
+    const V64 dy = hn::PromoteTo(d, load_half(args.dy + i, count));
+    const Normal normal = normal_of(x);
+    const V64 slope = hn::MulAdd(hn::Mul(x, bell_height), normal.bell, normal.below);
+    store_half(hn::DemoteTo(half, hn::Mul(dy, slope)), args.dx + i, count);
+  }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -93,6 +119,7 @@ HWY_EXPORT(sigmoid);
 HWY_EXPORT(add);
 HWY_EXPORT(scale_rows);
 HWY_EXPORT(gelu);
+HWY_EXPORT(gelu_grad);
 
 // The nanoseconds are of one element with AVX-512 at 3 GHz; they decide about threads only.
 
@@ -135,6 +162,13 @@ void gelu(const GeluArgs& args, const Lane& lane) {
   share(lane, args.count, 2.5, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(gelu)
     ({.x = args.x + begin, .y = args.y + begin, .count = end - begin});
+  });
+}
+
+void gelu_grad(const GeluGradArgs& args, const Lane& lane) {
+  share(lane, args.count, 3.0, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(gelu_grad)
+    ({.x = args.x + begin, .dy = args.dy + begin, .dx = args.dx + begin, .count = end - begin});
   });
 }
 

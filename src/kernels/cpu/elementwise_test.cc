@@ -61,6 +61,26 @@ TEST_P(Elementwise, GeluIsWithinOneUnitOfTheLastPlace) {
   expect_near_reference(&KernelTable::gelu, 2);
 }
 
+TEST_P(Elementwise, GelusGradientHoldsForEveryNumber) {
+  std::vector<float> x = floats_of_every_kind();
+  std::erase_if(x, [](float value) { return !std::isfinite(value); });
+  for (float value = -40; value < 40; value += 0.01f) x.push_back(value);
+  const std::vector<float> dy(x.size(), 1.0f);
+  const auto run = [&](const KernelTable& table) {
+    std::vector<float> dx(x.size());
+    table.gelu_grad({.x = x.data(),
+                     .dy = dy.data(),
+                     .dx = dx.data(),
+                     .count = static_cast<std::int64_t>(x.size())},
+                    {});
+    return dx;
+  };
+  const std::vector<float> wanted = run(ref_kernels()), found = run(cpu_kernels());
+  for (std::size_t i = 0; i < x.size(); ++i)
+    ASSERT_NEAR(double{found[i]}, double{wanted[i]}, 1.2e-7 * std::fabs(double{wanted[i]}) + 1e-10)
+        << "at " << x[i];
+}
+
 TEST_P(Elementwise, SiluMulsGradientHoldsForEveryGate) {
   std::vector<float> gate_up = floats_of_every_kind();
   // Where the product of a gate and its slope is no number, so is the reference's.

@@ -34,12 +34,15 @@ HWY_INLINE V32 sigmoid_of(V32 x) {
 }
 
 // The normal distribution's share below x, (1 + erf(x / sqrt 2)) / 2, in float64 to a relative error of 1e-10, in the
-// lower tail too, for |x| up to 15 (beyond, the tail is under 1e-50); garbage for NaN.
+// lower tail too, for |x| up to 15 (beyond, the tail is under 1e-50), and exp(-x^2 / 2); garbage for NaN.
 //
 // The tail beyond a = |x| is exp(-a^2 / 2) times a function without a cliff: with t = 1 / (1 + a / 5), t times a
 // polynomial in t, which interpolates exp(a^2 / 2) erfc(a / sqrt 2) / (2 t) at the 12 Chebyshev points of 0 <= a <= 15;
 // 1 / 5 was the best of six steepnesses tried.
-HWY_INLINE V64 normal_below(V64 x) {
+struct Normal {
+  V64 below, bell;
+};
+HWY_INLINE Normal normal_of(V64 x) {
   const F64 d;
   constexpr double coefficients[]{
       0.07978705001759175, 0.07982989054868027, 0.07605500486151902,  0.07437848797516468,
@@ -51,9 +54,9 @@ HWY_INLINE V64 normal_below(V64 x) {
   const V64 t = hn::Div(one, hn::MulAdd(a, hn::Set(d, 0.2), one));
   V64 sum = hn::Set(d, coefficients[11]);
   HERD_UNROLL for (int i = 10; i >= 0; --i) sum = hn::MulAdd(sum, t, hn::Set(d, coefficients[i]));
-  const V64 density = hn::Exp(d, hn::Mul(hn::Mul(a, a), hn::Set(d, -0.5)));
-  const V64 tail = hn::Mul(density, hn::Mul(t, sum));
-  return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
+  const V64 bell = hn::Exp(d, hn::Mul(hn::Mul(a, a), hn::Set(d, -0.5)));
+  const V64 tail = hn::Mul(bell, hn::Mul(t, sum));
+  return {hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail)), bell};
 }
 
 }  // namespace HWY_NAMESPACE

@@ -278,15 +278,7 @@ void cross_entropy(const CrossEntropyArgs& args, const Lane& lane) {
 }
 void adamw(const AdamWArgs& args, const Lane& lane) { HWY_DYNAMIC_DISPATCH(adamw)(args, lane); }
 
-// The reference's arithmetic, shared out: these move little beside the rest.
-void gelu_grad(const GeluGradArgs& args, const Lane& lane) {
-  run(lane, args.count, 4096, [&](std::int64_t begin, std::int64_t end, int) {
-    ref::gelu_grad(
-        {.x = args.x + begin, .dy = args.dy + begin, .dx = args.dx + begin, .count = end - begin},
-        {});
-  });
-}
-
+// The reference's arithmetic, shared out: it moves little beside the rest.
 void sum_squares(const SumSquaresArgs& args, const Lane& lane) {
   const std::int64_t pieces = (args.count + squares_per_piece - 1) / squares_per_piece;
   run(lane, pieces, 1, [&](std::int64_t begin, std::int64_t end, int) {
