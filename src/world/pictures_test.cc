@@ -215,27 +215,96 @@ TEST(Pictures, LettersDiffer) {
   }
 }
 
+// Whether a pixel differs from the first corner by more than noise.
+bool is_ink(const media::Image& image, std::int64_t x, std::int64_t y) {
+  const Colour corner{image.rgb[0], image.rgb[1], image.rgb[2]};
+  return distance(image.rgb.data() + static_cast<std::size_t>(y * image.width + x) * 3, corner) >
+         140;
+}
+
+int ink_on_border(const media::Image& image) {
+  int inked = 0;
+  for (std::int64_t x = 0; x < image.width; ++x)
+    inked += (is_ink(image, x, 0) ? 1 : 0) + (is_ink(image, x, image.height - 1) ? 1 : 0);
+  for (std::int64_t y = 0; y < image.height; ++y)
+    inked += (is_ink(image, 0, y) ? 1 : 0) + (is_ink(image, image.width - 1, y) ? 1 : 0);
+  return inked;
+}
+
 TEST(Pictures, WrittenTextStaysInThePicture) {
-  for (std::uint64_t i = 0; i < 400; ++i) {
-    const Sample sample = make_sample(*find_task("written"), 23, i, Split::train);
-    const media::Image& image = sample.pictures[0];
-    // The border keeps the colour of the first corner, but for noise.
-    const Colour corner{image.rgb[0], image.rgb[1], image.rgb[2]};
-    int inked = 0;
-    for (std::int64_t x = 0; x < image.width; ++x)
-      for (const std::int64_t y : {std::int64_t{0}, image.height - 1})
-        inked += distance(image.rgb.data() + static_cast<std::size_t>(y * image.width + x) * 3,
-                          corner) > 140
-                     ? 1
-                     : 0;
-    for (std::int64_t y = 0; y < image.height; ++y)
-      for (const std::int64_t x : {std::int64_t{0}, image.width - 1})
-        inked += distance(image.rgb.data() + static_cast<std::size_t>(y * image.width + x) * 3,
-                          corner) > 140
-                     ? 1
-                     : 0;
-    EXPECT_EQ(inked, 0) << i << sample.expected;
+  for (const std::string_view task : {"written", "letters"})
+    for (std::uint64_t i = 0; i < 400; ++i) {
+      const Sample sample = make_sample(*find_task(task), 23, i, Split::train);
+      EXPECT_EQ(ink_on_border(sample.pictures[0]), 0) << task << i << sample.expected;
+    }
+}
+
+// Calls see(row, column, name) for every cell of what was read row by row.
+template <typename See>
+void for_each_cell(std::string_view read, std::string_view between, const See& see) {
+  int row = 0, column = 0;
+  for (std::size_t at = 0; at < read.size();) {
+    const std::size_t line = std::min(read.find('\n', at), read.size());
+    const std::size_t end = std::min(read.find(between, at), line);
+    see(row, column, read.substr(at, end - at));
+    at = end + (end == line ? 1 : between.size());
+    end == line ? (++row, column = 0) : ++column;
   }
+}
+
+TEST(Pictures, ChartsHaveALetterInEveryCellAndAsMuchInkForTheSameLetter) {
+  int pairs = 0;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    const Sample sample = make_sample(*find_task("letters"), 25, i, Split::train);
+    const media::Image& image = sample.pictures[0];
+    const std::string& read = sample.expected;
+    const auto rows = 1 + std::ranges::count(read, '\n');
+    const auto columns = static_cast<std::int64_t>(read.find('\n') == read.npos
+                                                       ? (read.size() + 1) / 2
+                                                       : (read.find('\n') + 1) / 2);
+    std::map<std::string_view, int> ink;
+    for_each_cell(read, " ", [&](int row, int column, std::string_view letter) {
+      int inked = 0;
+      for (std::int64_t y = image.height * row / rows; y < image.height * (row + 1) / rows; ++y)
+        for (std::int64_t x = image.width * column / columns;
+             x < image.width * (column + 1) / columns; ++x)
+          inked += is_ink(image, x, y) ? 1 : 0;
+      EXPECT_GT(inked, 15) << i << letter;
+      const auto [same, fresh] = ink.emplace(letter, inked);
+      if (fresh) return;
+      EXPECT_NEAR(inked, same->second, 10 + 0.35 * same->second) << i << letter;
+      ++pairs;
+    });
+  }
+  EXPECT_GT(pairs, 200);
+}
+
+TEST(Pictures, BoardsHaveTheColoursThatAnswersSay) {
+  int cells = 0;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    const Sample sample = make_sample(*find_task("board"), 26, i, Split::train);
+    const media::Image& image = sample.pictures[0];
+    const auto& messages = sample.conversation.messages;
+    for (std::size_t at = 0; at + 1 < messages.size(); at += 2) {
+      const std::string question = messages[at].text(), read = messages[at + 1].text();
+      if (!question.contains("board")) continue;
+      const auto rows = 1 + std::ranges::count(read, '\n');
+      const auto columns = (std::ranges::count(read, ',') + rows) / rows;
+      for_each_cell(read, ", ", [&](int row, int column, std::string_view name) {
+        const std::int64_t x = image.width * (2 * column + 1) / (2 * columns);
+        const std::int64_t y = image.height * (2 * row + 1) / (2 * rows);
+        std::map<std::string_view, int> seen;
+        for (std::int64_t dy = -16; dy <= 16; ++dy)
+          for (std::int64_t dx = -16; dx <= 16; ++dx) ++seen[colour_at(image, x + dx, y + dy)];
+        seen.erase("");
+        const auto most = std::ranges::max_element(seen, {}, [](const auto& s) { return s.second; });
+        ASSERT_NE(most, seen.end()) << i << name;
+        EXPECT_EQ(most->first, name.substr(0, name.find(' '))) << i << name;
+        ++cells;
+      });
+    }
+  }
+  EXPECT_GT(cells, 400);
 }
 
 }  // namespace

@@ -12,14 +12,16 @@
 namespace herd::world {
 namespace {
 
-// Words are held out as words: a held-out picture's first word is never written in training.
+// Words are held out as words: a held-out picture's first word is never written in training. There, more are letters
+// and digits at random, which cannot be guessed from how they begin.
 std::string draw_word(Draw& draw, int letters_max) {
+  const bool teaches = draw.split() == Split::train;
   while (true) {
     std::string word;
     const double kind = draw.real();
-    if (kind < 0.7)
+    if (kind < (teaches ? 0.4 : 0.7))
       word = draw.one(lexicon());
-    else if (kind < 0.85)
+    else if (kind < (teaches ? 0.6 : 0.85))
       word = std::to_string(draw.below(draw.one({10, 100, 1000, 10000, 100000})));
     else
       for (int i = draw.between(std::min(2, letters_max), std::min(6, letters_max)); i > 0; --i)
@@ -93,21 +95,26 @@ std::string draw_row(Draw& draw, std::string_view alphabet, int columns) {
 // Rows of equally many letters on a grid, each near the middle of its cell.
 media::Image write_chart(Draw& draw, const std::vector<std::string>& rows) {
   const Ink ink = draw_ink(draw);
-  constexpr double side = 112, letter_width = 4, letter_height = 6;
+  constexpr double side = 112;
   Canvas canvas(static_cast<int>(side), static_cast<int>(side), ink.ground);
   TextStyle style = draw_style(draw);
-  const double cell_width = side / ((static_cast<double>(rows[0].size()) + 1) / 2);
+  const double cell_width = side / (static_cast<double>(rows[0].size() + 1) / 2);
   const double cell_height = side / static_cast<double>(rows.size());
-  const double room = std::min(cell_width / (letter_width + 2.5), cell_height / (letter_height + 3));
+  // In units: a letter leans by its slant above and below its foot, turns a little, and its strokes have width.
+  const double left = 0.5 * style.thickness + 2 * style.slant + 0.8;
+  const double wide = left + 4 * style.stretch + 6 * style.slant + 0.5 * style.thickness + 0.8;
+  const double top = 0.5 * style.thickness + 0.5, high = 2 * top + line_units;
+  const double room = std::min((cell_width - 2) / wide, (cell_height - 2) / high);
   style.unit = std::min(draw.real(0.7, 1.0) * room, 9.0);
-  const double free_x = cell_width - (letter_width * style.stretch + 2) * style.unit;
-  const double free_y = cell_height - (letter_height + 2) * style.unit;
   for (std::size_t row = 0; row < rows.size(); ++row)
-    for (std::size_t i = 0; i < rows[row].size(); i += 2)
+    for (std::size_t i = 0; i < rows[row].size(); i += 2) {
+      const double x = static_cast<double>(i) / 2 * cell_width + 1 +
+                       draw.real() * (cell_width - 2 - wide * style.unit);
+      const double y = static_cast<double>(row) * cell_height + 1 +
+                       draw.real() * (cell_height - 2 - high * style.unit);
       write_text(canvas, std::string_view(rows[row]).substr(i, 1),
-                 {static_cast<double>(i) / 2 * cell_width + style.unit + draw.real() * free_x,
-                  static_cast<double>(row) * cell_height + style.unit + draw.real() * free_y},
-                 style, ink.ink);
+                 {x + left * style.unit, y + top * style.unit}, style, ink.ink);
+    }
   canvas.noise(draw, draw.one({0, 5, 10, 16}));
   return canvas.take();
 }
