@@ -94,6 +94,23 @@ TEST(ThreadPool, KeepsRoundsApart) {
   }
 }
 
+TEST(Arena, GivesReleasedMemoryToTheNextOfItsSize) {
+  Arena arena(1024);
+  void* const a = arena.allocate(100);
+  void* const b = arena.allocate(300);
+  arena.release(a, 100);
+  EXPECT_NE(arena.allocate(200), a);  // of another size
+  EXPECT_EQ(arena.allocate(128), a);  // 100 took as much
+  EXPECT_NE(arena.allocate(128), a);  // taken
+  arena.release(b, 300);
+  const Arena::Mark mark = arena.mark();
+  void* const c = arena.allocate(4000);
+  arena.release(c, 4000);
+  arena.rewind(mark);
+  EXPECT_EQ(arena.allocate(300), b);  // of before the mark
+  EXPECT_NE(arena.allocate(4000), arena.allocate(4000));  // c is free, but once
+}
+
 TEST(Arena, GivesTheSameAddressesAfterAReset) {
   Arena arena(1024);
   std::vector<void*> first;

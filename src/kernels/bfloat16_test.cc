@@ -134,6 +134,55 @@ TEST_P(Bfloat16Gradient, OfWeightsIsThatOfRoundedFactors) {
   }
 }
 
+// Beside the reference's, which rounds nothing: the error is that of rounded factors, 2^-9 each, and no more.
+TEST_P(Bfloat16Gradient, OfAttentionIsNearTheReferences) {
+  ThreadPool pool(3);
+  struct Shape {
+    std::int64_t length, N, G, d;
+    bool causal;
+  };
+  for (const Shape& s : {Shape{33, 1, 1, 1, true}, {40, 4, 2, 64, true}, {301, 6, 2, 40, true},
+                         {65, 4, 4, 24, false}, {600, 2, 1, 72, true}}) {
+    // Rows before, between and behind segments are of none; the second is too short to be rounded.
+    const AttendSegment segments[] = {{1, 1 + s.length}, {3 + s.length, 13 + s.length}};
+    const std::int64_t T = 14 + s.length;
+    const std::vector<float> q = numbers(T * s.N * s.d, 7), k = numbers(T * s.G * s.d, 8),
+                             v = numbers(T * s.G * s.d, 9), d_out = numbers(T * s.N * s.d, 10);
+    const auto run = [&](const KernelTable& table, const Lane& lane) {
+      const std::int64_t wide = T * s.N * s.d, narrow = T * s.G * s.d;
+      std::vector<float> out(static_cast<std::size_t>(wide + 2 * narrow), 5);
+      table.attend_grad({.q = q.data(),
+                         .k = k.data(),
+                         .v = v.data(),
+                         .d_out = d_out.data(),
+                         .dq = out.data(),
+                         .dk = out.data() + wide,
+                         .dv = out.data() + wide + narrow,
+                         .segments = segments,
+                         .num_segments = 2,
+                         .N = s.N,
+                         .G = s.G,
+                         .d = s.d,
+                         .scale = 0.5f,
+                         .causal = s.causal},
+                        lane);
+      return out;
+    };
+    const std::vector<float> wanted = run(ref_kernels(), {});
+    const std::vector<float> found = run(cpu_kernels(), {.bfloat16 = true});
+    EXPECT_EQ(found, run(cpu_kernels(), {.pool = &pool, .bfloat16 = true}));
+    double error = 0, size = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const double difference = double{found[i]} - double{wanted[i]};
+      ASSERT_LT(std::fabs(difference), 0.1 + 0.02 * std::fabs(double{wanted[i]})) << i;
+      error += difference * difference;
+      if (wanted[i] != 5) size += double{wanted[i]} * double{wanted[i]};
+    }
+    EXPECT_LT(std::sqrt(error / size), 0.006) << s.length;
+    EXPECT_GT(error, 0) << s.length;  // something was rounded
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Once, Bfloat16Gradient, testing::Values(Layout::out_in),
                          [](const auto&) { return "all"; });
 

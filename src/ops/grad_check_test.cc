@@ -72,6 +72,27 @@ TEST_F(GradCheckTest, Add) {
       {random({3, 7}), random({3, 7})});
 }
 
+// What a long chain of gradients needs does not grow with it.
+TEST_F(GradCheckTest, MemoryOfGradientsIsUsedAgain) {
+  const auto bytes_after = [&](int length) {
+    Context ctx(ref_kernels(), pool_);
+    const Tensor weight = ctx.empty({64, 1024}), sum = ctx.empty({64, 1024});
+    std::ranges::fill(weight.as<float>(), 0.5f);
+    std::ranges::fill(sum.as<float>(), 0.0f);
+    const Leaves leaves{{weight.data, sum.as<float>().data()}};
+    Tape tape(ctx, leaves);
+    ctx.tape = &tape;
+    Tensor x = weight;
+    for (int i = 0; i < length; ++i) x = gelu(ctx, x);
+    ctx.tape = nullptr;
+    tape.give(x, ctx.like(x));
+    const std::size_t before = ctx.arena.bytes_reserved();
+    tape.backward();
+    return ctx.arena.bytes_reserved() - before;
+  };
+  EXPECT_LE(bytes_after(400), bytes_after(100) + (std::size_t{16} << 20));  // a block at most
+}
+
 TEST_F(GradCheckTest, SiluMul) {
   expect_agreement([](Context& ctx, const std::vector<Tensor>& in) { return silu_mul(ctx, in[0]); },
                    {random({3, 10}, 3)});

@@ -7,6 +7,13 @@
 #include "ops/elementwise.h"
 
 namespace herd {
+namespace {
+
+void release(Context& ctx, const Tensor& x) {
+  ctx.arena.release(x.data, static_cast<std::size_t>(x.elements()) * row_of(x.dtype).bytes);
+}
+
+}  // namespace
 
 void Tape::record(const Tensor& y, std::initializer_list<const void*> inputs, Back back) {
   if (std::ranges::none_of(inputs, [&](const void* input) { return wants(input); })) return;
@@ -33,7 +40,10 @@ void Tape::contribute(const Tensor& x, const Tensor& dx, bool owned) {
              x.shape.text());
   if (!wants(x.data)) return;
   const auto [at, first] = gradients_.try_emplace(x.data, Gradient{dx, owned});
-  if (first) return;
+  if (first) {
+    ++users_[dx.data];
+    return;
+  }
   Gradient& sum = at->second;
   const Tensor to = sum.owned ? sum.d : ctx_->like(sum.d);
   ctx_->kernels.add({.a = sum.d.as<float>().data(),
@@ -41,7 +51,28 @@ void Tape::contribute(const Tensor& x, const Tensor& dx, bool owned) {
                      .y = to.as<float>().data(),
                      .count = dx.elements()},
                     ctx_->lane);
+  if (!sum.owned) {
+    unuse(sum);
+    ++users_[to.data];
+  }
   sum = {to, true};
+  if (owned && !users_.contains(dx.data)) release(*ctx_, dx);
+}
+
+// One user of its memory less. Lent memory is left alone: a lender outside the tape is not counted.
+void Tape::unuse(const Gradient& gradient) {
+  const auto users = users_.find(gradient.d.data);
+  if (--users->second > 0) return;
+  users_.erase(users);
+  if (gradient.owned) release(*ctx_, gradient.d);
+}
+
+// The gradient of y has gone where it had to.
+void Tape::finish(const Tensor& y) {
+  const auto at = gradients_.find(y.data);
+  if (kept_.contains(y.data)) return;
+  unuse(at->second);
+  gradients_.erase(at);
 }
 
 void Tape::backward() {
@@ -49,7 +80,9 @@ void Tape::backward() {
   Tape* const before = std::exchange(ctx_->tape, nullptr);
   for (const Entry& entry : std::views::reverse(entries_)) {
     const Tensor dy = gradient(entry.y);
-    if (dy) entry.back(dy);
+    if (!dy) continue;
+    entry.back(dy);
+    finish(entry.y);
   }
   ctx_->tape = before;
 }

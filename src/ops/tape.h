@@ -2,8 +2,8 @@
 // gradient; backward() calls them from the last to the first. No tape, no cost: serving runs the same ops.
 //
 // Values are known by where they lie. A view of another shape is the same value; memory that is written twice is not.
-// Gradients of parameters are added to buffers of the caller; gradients of values are made on the way and live in the
-// context's arena.
+// Gradients of parameters are added to buffers of the caller; gradients of values are made on the way in the context's
+// arena, and are given back to it once the op that made the value has seen them.
 #pragma once
 
 #include <functional>
@@ -42,9 +42,12 @@ class Tape {
   void give(const Tensor& x, const Tensor& dx) { contribute(x, dx, true); }
   void share(const Tensor& x, const Tensor& dx) { contribute(x, dx, false); }
 
-  // A value that gradients shall reach although no parameter leads to it.
-  void want(const Tensor& value) { wanted_.insert(value.data); }
-  // What has arrived for a value; empty if nothing did.
+  // A value that gradients shall reach although no parameter leads to it; its gradient is kept.
+  void want(const Tensor& value) {
+    wanted_.insert(value.data);
+    kept_.insert(value.data);
+  }
+  // What has arrived for a value; empty if nothing did, or if it went on to what the value was made of.
   [[nodiscard]] Tensor gradient(const Tensor& value) const;
 
   // An empty tape with the same parameters.
@@ -63,12 +66,15 @@ class Tape {
     bool owned = false;
   };
   void contribute(const Tensor& x, const Tensor& dx, bool owned);
+  void finish(const Tensor& y);
+  void unuse(const Gradient& gradient);
 
   Context* ctx_;
   const Leaves* leaves_;
   std::vector<Entry> entries_;
-  std::unordered_set<const void*> wanted_;
+  std::unordered_set<const void*> wanted_, kept_;
   std::unordered_map<const void*, Gradient> gradients_;
+  std::unordered_map<const void*, int> users_;  // of memory: how many of gradients_ lie there
 };
 
 // y = call(x), a large piece of the model whose inner values are not kept: going back, it is computed once more.
