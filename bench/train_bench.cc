@@ -1,6 +1,7 @@
 // How fast does a model of cria's size learn, and where does the time go? Steps on random tokens; prints one JSON
-// object a line: tokens per second of whole steps, GFLOP/s of the matrix products (three times the forward's), their
-// share of the machine's fused multiply-add limit, measured in the same rounds.
+// object a line: tokens per second of whole steps, GFLOP/s of the matrix products and of attention's (three times the
+// forward's; what is computed again is not counted), their share of the machine's multiply-add limit (in bfloat16,
+// where that is asked for), measured in the same rounds.
 //
 //   train_bench [--width=256] [--layers=8] [--heads=4] [--head_size=64] [--dense_width=1024] [--expert_width=512]
 //               [--experts=8] [--vocabulary=4096] [--tokens=2048] [--threads=0] [--steps=5] [--muon=0] [--bfloat16=0]
@@ -50,7 +51,20 @@ llama4::Config config_of(std::map<std::string, std::int64_t>& options) {
   return config;
 }
 
-// Multiply-adds of the matrices that a token meets, forward; attention's own products are left out.
+// Tokens of one example: what attention can look back on.
+constexpr std::int64_t example_tokens = 512;
+
+// Multiply-adds of scores and of weighted values that a token needs, forward: of the keys that it may see, no others.
+double attention_macs_per_token(const llama4::TextConfig& text) {
+  double macs = 0;
+  for (const bool rotates : text.rotates) {
+    const std::int64_t reach = rotates ? std::min(text.chunk, example_tokens) : example_tokens;
+    macs += static_cast<double>(2 * text.heads * text.head_size * (reach + 1)) / 2;
+  }
+  return macs;
+}
+
+// Multiply-adds of the matrices that a token meets, forward.
 double macs_per_token(const llama4::TextConfig& text) {
   double macs = static_cast<double>(text.width * text.vocabulary);
   const std::int64_t kv = text.key_value_heads * text.head_size, q = text.heads * text.head_size;
@@ -70,11 +84,11 @@ void bench(std::map<std::string, std::int64_t> options) {
   initialize(learner.parameters(), config, 1);
   train::Optimizer optimizer({.muon = options["muon"] != 0});
   std::vector<train::Example> examples;
-  for (std::int64_t left = options["tokens"], i = 0; left > 0; left -= 512, ++i) {
+  for (std::int64_t left = options["tokens"], i = 0; left > 0; left -= example_tokens, ++i) {
     train::Example& example = examples.emplace_back();
-    for (std::int64_t t = 0; t < std::min<std::int64_t>(512, left); ++t) {
+    for (std::int64_t t = 0; t < std::min(example_tokens, left); ++t) {
       example.prompt.tokens.push_back(
-          static_cast<std::int32_t>(uniform(7, static_cast<std::uint64_t>(i * 512 + t)) *
+          static_cast<std::int32_t>(uniform(7, static_cast<std::uint64_t>(i * example_tokens + t)) *
                                     static_cast<double>(config.text.vocabulary)));
       example.weight.push_back(1);
     }
@@ -95,14 +109,15 @@ void bench(std::map<std::string, std::int64_t> options) {
         cpu::fma_time(20'000'000, {.pool = &pool, .bfloat16 = options["bfloat16"] != 0});
     fma = std::max(fma, peak.flops / peak.seconds);
   }
-  const double flops = 6 * macs_per_token(config.text) * tokens;
+  const double matrices = 6 * macs_per_token(config.text) * tokens;
+  const double flops = matrices + 6 * attention_macs_per_token(config.text) * tokens;
   fmt::print(
       "{{\"parameters\": {}, \"threads\": {}, \"tokens_per_s\": {:.0f}, \"learn_ms\": {:.1f}, "
-      "\"optimizer_ms\": {:.1f}, "
+      "\"optimizer_ms\": {:.1f}, \"of_matrices\": {:.2f}, "
       "\"gflop_per_s\": {:.1f}, \"fma_limit_gflop_per_s\": {:.1f}, \"of_fma_limit\": {:.2f}, "
       "\"arena_mb\": {:.0f}}}\n",
       learner.parameters().count(), pool.threads(), tokens / (best + best_step), best * 1e3,
-      best_step * 1e3, flops / best / 1e9, fma / 1e9, flops / best / fma,
+      best_step * 1e3, matrices / flops, flops / best / 1e9, fma / 1e9, flops / best / fma,
       static_cast<double>(learner.context().arena.bytes_reserved()) / 1e6);
 }
 

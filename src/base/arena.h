@@ -1,5 +1,5 @@
-// Memory for the results of one step: taken in order, given back all at once, or piece by piece where somebody knows that
-// a piece is done with: the next of its size then lies where the caches are warm. After the first steps nothing is
+// Memory for the results of one step: taken in order, given back all at once, or piece by piece where somebody knows
+// that a piece is done with: the next of its size then lies where the caches are warm. After the first steps nothing is
 // allocated, and the same step gets the same addresses (what a captured CUDA graph will need).
 #pragma once
 
@@ -53,8 +53,8 @@ class Arena {
 
   std::size_t block_bytes_;
   std::vector<Block> blocks_;
-  std::size_t block_ = 0;  // the one being filled
-  std::size_t used_ = 0;   // bytes of it
+  std::size_t block_ = 0;                                            // the one being filled
+  std::size_t used_ = 0;                                             // bytes of it
   std::unordered_map<std::size_t, std::vector<Released>> released_;  // by size
 };
 

@@ -107,7 +107,7 @@ TEST(Arena, GivesReleasedMemoryToTheNextOfItsSize) {
   void* const c = arena.allocate(4000);
   arena.release(c, 4000);
   arena.rewind(mark);
-  EXPECT_EQ(arena.allocate(300), b);  // of before the mark
+  EXPECT_EQ(arena.allocate(300), b);                      // of before the mark
   EXPECT_NE(arena.allocate(4000), arena.allocate(4000));  // c is free, but once
 }
 

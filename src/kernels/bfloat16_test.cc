@@ -141,8 +141,11 @@ TEST_P(Bfloat16Gradient, OfAttentionIsNearTheReferences) {
     std::int64_t length, N, G, d;
     bool causal;
   };
-  for (const Shape& s : {Shape{33, 1, 1, 1, true}, {40, 4, 2, 64, true}, {301, 6, 2, 40, true},
-                         {65, 4, 4, 24, false}, {600, 2, 1, 72, true}}) {
+  for (const Shape& s : {Shape{33, 1, 1, 1, true},
+                         {40, 4, 2, 64, true},
+                         {301, 6, 2, 40, true},
+                         {65, 4, 4, 24, false},
+                         {600, 2, 1, 72, true}}) {
     // Rows before, between and behind segments are of none; the second is too short to be rounded.
     const AttendSegment segments[] = {{1, 1 + s.length}, {3 + s.length, 13 + s.length}};
     const std::int64_t T = 14 + s.length;

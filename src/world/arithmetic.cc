@@ -121,8 +121,7 @@ void add_sum(Draw& draw, Sample& sample, const Sum& sum) {
   if (asked)
     question +=
         draw.say(" {Show your work.|Step by step, please.|Show the steps.|Think step by step.}");
-  if (at_once)
-    question += draw.say(" {Only the answer.|Just the answer, please.|No steps.}");
+  if (at_once) question += draw.say(" {Only the answer.|Just the answer, please.|No steps.}");
   add_user(sample, question);
   const std::string result = std::to_string(sum.result());
   if (asked || (sum.large() && !at_once)) {

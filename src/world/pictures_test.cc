@@ -259,9 +259,8 @@ TEST(Pictures, ChartsHaveALetterInEveryCellAndAsMuchInkForTheSameLetter) {
     const media::Image& image = sample.pictures[0];
     const std::string& read = sample.expected;
     const auto rows = 1 + std::ranges::count(read, '\n');
-    const auto columns = static_cast<std::int64_t>(read.find('\n') == read.npos
-                                                       ? (read.size() + 1) / 2
-                                                       : (read.find('\n') + 1) / 2);
+    const auto columns = static_cast<std::int64_t>(
+        read.find('\n') == read.npos ? (read.size() + 1) / 2 : (read.find('\n') + 1) / 2);
     std::map<std::string_view, int> ink;
     for_each_cell(read, " ", [&](int row, int column, std::string_view letter) {
       int inked = 0;
@@ -297,7 +296,8 @@ TEST(Pictures, BoardsHaveTheColoursThatAnswersSay) {
         for (std::int64_t dy = -16; dy <= 16; ++dy)
           for (std::int64_t dx = -16; dx <= 16; ++dx) ++seen[colour_at(image, x + dx, y + dy)];
         seen.erase("");
-        const auto most = std::ranges::max_element(seen, {}, [](const auto& s) { return s.second; });
+        const auto most =
+            std::ranges::max_element(seen, {}, [](const auto& s) { return s.second; });
         ASSERT_NE(most, seen.end()) << i << name;
         EXPECT_EQ(most->first, name.substr(0, name.find(' '))) << i << name;
         ++cells;

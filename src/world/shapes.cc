@@ -245,7 +245,10 @@ bool make_board(Draw& draw, Sample& sample) {
       add_user(sample, draw.say("{Read the board.|What is on the board, row by row?}"), pictures);
       add_answer(sample, board([](const Shape& shape) { return shape.name(); }));
     } else if (about == 1) {
-      add_user(sample, draw.say("{Which {kinds of shape|shapes} are there, row by row?|Only the {kinds|shapes}, row by row.}"), pictures);
+      add_user(sample,
+               draw.say("{Which {kinds of shape|shapes} are there, row by row?|Only the "
+                        "{kinds|shapes}, row by row.}"),
+               pictures);
       add_answer(sample, board([](const Shape& shape) { return std::string(shape.kind); }));
     } else {
       const Shape& cell = scene.shapes[0];

@@ -123,9 +123,9 @@ media::Image write_chart(Draw& draw, const std::vector<std::string>& rows) {
 
 bool make_letters(Draw& draw, Sample& sample) {
   // One alphabet a chart: alone, many small letters look like their capitals.
-  const std::string_view alphabet = draw.one(
-      {"ABCDEFGHIJKLMNPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789",
-       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"});
+  const std::string_view alphabet =
+      draw.one({"ABCDEFGHIJKLMNPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789",
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"});
   const int most = std::clamp(draw.sizes().items_max, 2, 16);
   const int columns = draw.between(2, std::min(most, 4));
   const int count = draw.between(1, std::min(most / columns, 4));
@@ -134,10 +134,12 @@ bool make_letters(Draw& draw, Sample& sample) {
   sample.subject = rows[0];
   if (!draw.fits("letters", sample.subject)) return false;
   sample.pictures.push_back(write_chart(draw, rows));
-  add_user(sample,
-           draw.say("{Read the {letters|chart|signs} {row by row|line by line|from left to right}.|Which "
-                    "{letters|signs} are {on the chart|in the picture}?|Read the chart.}"),
-           1);
+  add_user(
+      sample,
+      draw.say(
+          "{Read the {letters|chart|signs} {row by row|line by line|from left to right}.|Which "
+          "{letters|signs} are {on the chart|in the picture}?|Read the chart.}"),
+      1);
   add_answer(sample, joined(rows, "\n", "\n"));
   grade_as(sample, Check::exact);
   return true;

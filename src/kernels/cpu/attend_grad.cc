@@ -242,8 +242,7 @@ void attend_grad_head(const AttendGradArgs& args, const AttendSegment& segment, 
 }
 
 void attend_grad(const AttendGradArgs& args, const Lane& lane) {
-  const bool rounds =
-      lane.bfloat16 && has_bfloat16_products() && args.d <= bfloat16_head_max;
+  const bool rounds = lane.bfloat16 && has_bfloat16_products() && args.d <= bfloat16_head_max;
   run(lane, args.num_segments * args.G, 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t item = begin; item < end; ++item) {
       const AttendSegment& segment = args.segments[item / args.G];

@@ -10,8 +10,19 @@
 
 HWY_PUSH_ATTRIBUTES(HERD_BFLOAT16_ATTRIBUTES)
 namespace herd::cpu {
-using namespace pairs;
 namespace {
+
+using pairs::block_k;
+using pairs::block_pairs;
+using pairs::lanes;
+using pairs::pack_columns;
+using pairs::pack_rows;
+using pairs::pairs_at;
+using pairs::panel_width;
+using pairs::tile_begin;
+using pairs::tile_of;
+using pairs::TileFunction;
+using pairs::tiles_of;
 
 constexpr std::int64_t half_up(std::int64_t x) { return (x + 1) / 2; }
 constexpr std::int64_t panels_of(std::int64_t x) { return (x + panel_width - 1) / panel_width; }

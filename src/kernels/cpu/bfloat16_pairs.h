@@ -1,6 +1,6 @@
-// What products in bfloat16 are made of: packing float32 to pairs, and a tile of rows of pairs times a panel of pairs. A
-// pair is two neighbours along k in the halves of 32 bits, the first one low. A panel is [pairs, 32]. For processors with
-// AVX512_BF16 alone; every function that calls these has the same attributes.
+// What products in bfloat16 are made of: packing float32 to pairs, and a tile of rows of pairs times a panel of pairs.
+// A pair is two neighbours along k in the halves of 32 bits, the first one low. A panel is [pairs, 32]. For processors
+// with AVX512_BF16 alone; every function that calls these has the same attributes.
 #pragma once
 
 #include <hwy/base.h>
@@ -76,7 +76,7 @@ HWY_INLINE void turn(__m512i (&v)[16]) {
 
 // `count` rows of k, `outs` neighbours each (at most a panel's), to pairs, `step` apart.
 inline void pack_rows(const float* from, std::int64_t stride, std::int64_t count, std::int64_t outs,
-               std::uint32_t* panel, std::int64_t step = panel_width) {
+                      std::uint32_t* panel, std::int64_t step = panel_width) {
   const __mmask16 low = first(outs), high = first(outs - lanes);
   const __m512 zero = _mm512_setzero_ps();
   for (std::int64_t k = 0; k < count; k += 2, from += 2 * stride, panel += step) {
@@ -91,8 +91,8 @@ inline void pack_rows(const float* from, std::int64_t stride, std::int64_t count
 }
 
 // The same from `outs` rows of `count` neighbours along k.
-inline void pack_columns(const float* from, std::int64_t stride, std::int64_t count, std::int64_t outs,
-                  std::uint32_t* panel) {
+inline void pack_columns(const float* from, std::int64_t stride, std::int64_t count,
+                         std::int64_t outs, std::uint32_t* panel) {
   for (std::int64_t v = 0; v < 2; ++v, panel += lanes)
     for (std::int64_t k = 0; k < count; k += 2 * lanes) {
       __m512i square[lanes];
@@ -163,8 +163,12 @@ TileFunction tile_of(std::int64_t rows) {
   return table[static_cast<std::size_t>(rows - 1)];
 }
 
-inline std::int64_t tiles_of(std::int64_t rows) { return (rows + tile_rows_max - 1) / tile_rows_max; }
-inline std::int64_t tile_begin(std::int64_t rows, std::int64_t i) { return rows * i / tiles_of(rows); }
+inline std::int64_t tiles_of(std::int64_t rows) {
+  return (rows + tile_rows_max - 1) / tile_rows_max;
+}
+inline std::int64_t tile_begin(std::int64_t rows, std::int64_t i) {
+  return rows * i / tiles_of(rows);
+}
 
 }  // namespace herd::cpu::pairs
 HWY_POP_ATTRIBUTES

@@ -13,8 +13,20 @@
 
 HWY_PUSH_ATTRIBUTES(HERD_BFLOAT16_ATTRIBUTES)
 namespace herd::cpu {
-using namespace pairs;
 namespace {
+
+using pairs::block_k;
+using pairs::block_pairs;
+using pairs::lanes;
+using pairs::pack_columns;
+using pairs::pack_rows;
+using pairs::pairs_at;
+using pairs::panel_width;
+using pairs::tile_begin;
+using pairs::tile_of;
+using pairs::tile_rows_max;
+using pairs::TileFunction;
+using pairs::tiles_of;
 
 std::uint32_t* pair_scratch(std::int64_t pairs) {
   return static_cast<std::uint32_t*>(static_cast<void*>(scratch(static_cast<std::size_t>(pairs))));
