@@ -16,6 +16,8 @@
 #include "cli/machine_speed.h"
 #include "cli/model_arguments.h"
 #include "cli/output.h"
+#include "engine/look.h"
+#include "kernels/cpu/bfloat16_product.h"
 
 namespace herd::cli {
 namespace {
@@ -75,7 +77,7 @@ class WeightSizes final : public nn::ParameterVisitor {
   Size every_row, wanted_row, expert;  // wanted_row: the output matrix; expert: one of one layer
   // Of a picture: met by patches, by those and the class vector, by vectors after the pixel shuffle.
   Size patches_alone, every_patch, every_vector;
-  bool sees_quantized = false;
+  DType of_patches = DType::f32;  // what those lie in that every patch meets
 
   void matrix(std::string_view name, Matrix& matrix) override {
     if (name.starts_with("lm_head."))
@@ -88,7 +90,7 @@ class WeightSizes final : public nn::ParameterVisitor {
     else if (name.starts_with("vision_model.")) {
       const bool embeds = name.starts_with("vision_model.patch_embedding.");
       (embeds ? patches_alone : every_patch) += size_of(matrix);
-      sees_quantized |= is_quantized(matrix.dtype);
+      if (!embeds) of_patches = matrix.dtype;
     }
   }
   void vector(std::string_view, Tensor&) override {}
@@ -105,11 +107,23 @@ class WeightSizes final : public nn::ParameterVisitor {
   }
 };
 
+// What weights are multiplied as.
+enum class Arithmetic : std::uint8_t { float32, bfloat16, int8 };
+constexpr std::string_view arithmetic_names[] = {"multiply-adds", "bfloat16 products",
+                                                 "int8 products"};
+
+Arithmetic arithmetic_of(DType weights) {
+  return is_quantized(weights) ? Arithmetic::int8 : Arithmetic::float32;
+}
+
 // Passes through the model, and what they take to read and to multiply.
 class Passes {
  public:
   explicit Passes(Opened& opened)
-      : ctx_(*opened.ctx), model_(opened.loaded->model()), sizes_(opened.loaded->model()) {}
+      : ctx_(*opened.ctx),
+        model_(opened.loaded->model()),
+        kv_dtype_(opened.kv_dtype),
+        sizes_(opened.loaded->model()) {}
 
   // One pass; every sequence's last row is wanted where `draws`.
   void run(std::span<nn::KvCache> caches, std::span<const std::int32_t> tokens, bool draws) {
@@ -132,7 +146,7 @@ class Passes {
   // Tiles of noise through the vision encoder and the projector.
   void see(const Tensor& pixels_BCSS, const llama4::VisionConfig& vision) {
     ctx_.arena.reset();
-    model_.see(ctx_, pixels_BCSS);
+    engine::look_at(model_, ctx_, pixels_BCSS, kv_dtype_);
     if (!counting_) return;
     const auto tiles = static_cast<double>(pixels_BCSS.shape[0]);
     const std::int64_t side = vision.patches_per_side();
@@ -143,7 +157,12 @@ class Passes {
                  sizes_.every_vector.products * static_cast<double>(vision.tokens_per_tile()));
   }
 
-  [[nodiscard]] bool sees_quantized() const { return sizes_.sees_quantized; }
+  // How most of a tile is multiplied (engine/look.h).
+  [[nodiscard]] Arithmetic sees_in() const {
+    const bool rounds =
+        sizes_.of_patches == DType::bf16 && kv_dtype_ != DType::f32 && cpu::has_bfloat16_products();
+    return rounds ? Arithmetic::bfloat16 : arithmetic_of(sizes_.of_patches);
+  }
 
   // What `test` reads and multiplies.
   template <class Test>
@@ -166,23 +185,31 @@ class Passes {
  private:
   Context& ctx_;
   const llama4::Model& model_;
+  DType kv_dtype_;
   WeightSizes sizes_;
   bool counting_ = false;
   double work_ = 0, products_ = 0;
 };
 
 struct Machine {
-  double read_gbps = 0, fma_gflops = 0, int8_gops = 0;
+  double read_gbps = 0, fma_gflops = 0, bfloat16_gflops = 0, int8_gops = 0;
 
   static Machine measure(ThreadPool& pool) {
     return {.read_gbps = cli::read_gbps(processor().last_level_cache, memory_limits(), pool,
                                         measure_seconds),
             .fma_gflops = cli::fma_gflops(pool, measure_seconds),
+            .bfloat16_gflops = cli::bfloat16_gflops(pool, measure_seconds),
             .int8_gops = cli::int8_gops(pool, measure_seconds)};
   }
   static Machine between(const Machine& a, const Machine& b) {
     return {(a.read_gbps + b.read_gbps) / 2, (a.fma_gflops + b.fma_gflops) / 2,
-            (a.int8_gops + b.int8_gops) / 2};
+            (a.bfloat16_gflops + b.bfloat16_gflops) / 2, (a.int8_gops + b.int8_gops) / 2};
+  }
+  // In 10^9 operations a second.
+  [[nodiscard]] double limit_of(Arithmetic arithmetic) const {
+    return arithmetic == Arithmetic::int8       ? int8_gops
+           : arithmetic == Arithmetic::bfloat16 ? bfloat16_gflops
+                                                : fma_gflops;
   }
 };
 
@@ -190,8 +217,8 @@ struct Row {
   std::string test;
   std::int64_t batch = 1;
   double tps = 0, tps_min = 0, tps_max = 0, gbps = 0, gops = 0;
-  bool quantized = false;  // what the weights are multiplied as: int8, or floats
-  Machine machine;         // around the test: a shared machine changes by a third within a minute
+  Arithmetic arithmetic = Arithmetic::float32;
+  Machine machine;  // around the test: a shared machine changes by a third within a minute
 };
 
 class Bench {
@@ -202,15 +229,15 @@ class Bench {
         repetitions_(repetitions),
         vocabulary_(opened.loaded->config().text.vocabulary),
         chunk_(opened.loaded->config().text.chunk),
-        quantized_(is_quantized(opened.loaded->weight_type())),
+        arithmetic_(arithmetic_of(opened.loaded->weight_type())),
         machine_(Machine::measure(*opened.pool)) {}
 
   // A prompt, in pieces as sessions read it.
   Result<Row> reads(std::int64_t tokens) {
     HERD_TRY(std::vector<nn::KvCache> caches, caches_of(1, tokens));
     const std::vector<std::int32_t> prompt = draw(tokens);
-    return measured(fmt::format("pp{}", tokens), 1, static_cast<double>(tokens), quantized_, caches,
-                    [&] {
+    return measured(fmt::format("pp{}", tokens), 1, static_cast<double>(tokens), arithmetic_,
+                    caches, [&] {
                       const std::int64_t most = engine::SessionOptions{}.piece_rows;
                       for (std::int64_t at = 0, end = 0; at < tokens; at = end) {
                         end = std::min(tokens, at + most);
@@ -228,7 +255,7 @@ class Bench {
     HERD_TRY(std::vector<nn::KvCache> caches, caches_of(batch, tokens));
     const std::vector<std::int32_t> drawn = draw(tokens * batch);
     return measured(fmt::format("tg{}", tokens), batch, static_cast<double>(tokens * batch),
-                    quantized_, caches, [&] {
+                    arithmetic_, caches, [&] {
                       for (std::int64_t i = 0; i < tokens; ++i)
                         passes_.run(caches,
                                     std::span(drawn).subspan(static_cast<std::size_t>(i * batch),
@@ -246,8 +273,8 @@ class Bench {
     const Tensor pixels{noise.data(), DType::f32, {tiles, vision.channels, side, side}};
     std::vector<nn::KvCache> none;
     return measured(fmt::format("img{}", tiles), 1,
-                    static_cast<double>(tiles * vision.tokens_per_tile()), passes_.sees_quantized(),
-                    none, [&] { passes_.see(pixels, vision); });
+                    static_cast<double>(tiles * vision.tokens_per_tile()), passes_.sees_in(), none,
+                    [&] { passes_.see(pixels, vision); });
   }
 
  private:
@@ -272,7 +299,7 @@ class Bench {
   }
 
   template <class Test>
-  Row measured(std::string name, std::int64_t batch, double tokens, bool quantized,
+  Row measured(std::string name, std::int64_t batch, double tokens, Arithmetic arithmetic,
                std::vector<nn::KvCache>& caches, Test test) {
     const auto [bytes, operations] = passes_.count(test);
     std::vector<double> seconds;
@@ -293,15 +320,15 @@ class Bench {
             .tps_max = tokens / seconds.front(),
             .gbps = bytes / 1e9 / median,
             .gops = operations / 1e9 / median,
-            .quantized = quantized,
+            .arithmetic = arithmetic,
             .machine = Machine::between(before, machine_)};
   }
 
   Opened& opened_;
   Passes passes_;
   std::int64_t repetitions_, vocabulary_, chunk_;
-  bool quantized_;
-  Machine machine_;  // as it was measured last
+  Arithmetic arithmetic_;  // of text
+  Machine machine_;        // as it was measured last
 };
 
 double rounded(double value) { return std::round(value * 1000) / 1000; }
@@ -309,10 +336,9 @@ double rounded(double value) { return std::round(value * 1000) / 1000; }
 // Of the limit that is nearer, and which one it is.
 std::pair<double, std::string_view> fraction_of(const Row& row) {
   const double reading = row.gbps / row.machine.read_gbps;
-  const double computing =
-      row.gops / (row.quantized ? row.machine.int8_gops : row.machine.fma_gflops);
+  const double computing = row.gops / row.machine.limit_of(row.arithmetic);
   if (reading >= computing) return {reading, "reading memory"};
-  return {computing, row.quantized ? "int8 products" : "multiply-adds"};
+  return {computing, arithmetic_names[static_cast<std::size_t>(row.arithmetic)]};
 }
 
 json::array to_json(std::span<const Row> rows) {
@@ -330,6 +356,7 @@ json::array to_json(std::span<const Row> rows) {
                     {{"read_gbps", rounded(row.machine.read_gbps)},
                      {"int8_gops", rounded(row.machine.int8_gops)},
                      {"fma_gflops", rounded(row.machine.fma_gflops)},
+                     {"bfloat16_gflops", rounded(row.machine.bfloat16_gflops)},
                      {"limit", limit},
                      {"fraction", rounded(fraction)}}}});
   }
@@ -346,7 +373,7 @@ std::string to_text(std::span<const Row> rows) {
         "{:<10}{:>6}{:>12.2f}{:>22}{:>9.2f}{:>9.1f}  {:<24}{:.1f} GB/s, {:.0f} Gop/s\n", row.test,
         row.batch, row.tps, fmt::format("{:.2f} .. {:.2f}", row.tps_min, row.tps_max), row.gbps,
         row.gops, fmt::format("{:.2f} {}", fraction, limit), row.machine.read_gbps,
-        row.quantized ? row.machine.int8_gops : row.machine.fma_gflops);
+        row.machine.limit_of(row.arithmetic));
   }
   return out;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "engine/look.h"
 #include "ops/elementwise.h"
 
 namespace herd::engine {
@@ -110,7 +111,7 @@ Result<Session::Seen> Session::see_pictures(const Prompt& prompt, std::int64_t f
       const std::int64_t tile_floats = 3 * picture.side * picture.side;
       std::copy_n(picture.pixels.data() + tile * tile_floats, tiles * tile_floats,
                   pixels.as<float>().data());
-      const Tensor features_FD = model_->see(*ctx_, pixels);
+      const Tensor features_FD = look_at(*model_, *ctx_, pixels, options_.kv_dtype);
       const auto numbers = features_FD.as<float>();
       seen.features.insert(seen.features.end(), numbers.begin(), numbers.end());
     }

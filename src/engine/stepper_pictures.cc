@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "engine/look.h"
 #include "engine/stepper_job.h"
 
 namespace herd::engine {
@@ -52,7 +53,8 @@ void Stepper::see_tiles(Job& job, std::size_t index) {
   const std::int64_t tile_floats = 3 * picture.side * picture.side;
   std::copy_n(picture.pixels.data() + seen.tiles_done * tile_floats, tiles * tile_floats,
               pixels.as<float>().data());
-  const auto numbers = model_->see(ctx_, pixels).as<float>();
+  const Tensor features = look_at(*model_, ctx_, pixels, kv_.shape().dtype);
+  const auto numbers = features.as<float>();
   seen.features.insert(seen.features.end(), numbers.begin(), numbers.end());
   seen.tiles_done += tiles;
 }

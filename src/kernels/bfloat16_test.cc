@@ -29,7 +29,12 @@ struct Size {
 constexpr Size sizes[] = {{33, 1, 1},     {40, 7, 31},     {64, 256, 32},
                           {100, 257, 33}, {129, 192, 300}, {300, 515, 96}};
 
-class Bfloat16 : public testing::TestWithParam<Layout> {
+struct Weights {
+  Layout layout;
+  DType dtype;
+};
+
+class Bfloat16 : public testing::TestWithParam<Weights> {
  protected:
   void SetUp() override {
     if (!cpu::has_bfloat16_products()) GTEST_SKIP() << "this processor has no products of bfloat16";
@@ -39,13 +44,18 @@ class Bfloat16 : public testing::TestWithParam<Layout> {
 TEST_P(Bfloat16, ProductsAreThoseOfRoundedFactors) {
   ThreadPool pool(3);
   for (const Size& size : sizes) {
-    const bool by_output = GetParam() == Layout::out_in;
+    const bool by_output = GetParam().layout == Layout::out_in;
     const std::int64_t stride = (by_output ? size.in : size.out) + 3, x_stride = size.in + 5;
     const std::vector<float> x = numbers(size.rows * x_stride, 1);
     const std::vector<float> w = numbers((by_output ? size.out : size.in) * stride, 2);
     const std::vector<float> bias = numbers(size.out, 3);
-    const MatmulGroup group{.weight = {.data = w.data(),
-                                       .layout = GetParam(),
+    std::vector<std::uint16_t> narrow(w.size());
+    std::ranges::transform(w, narrow.begin(), bf16_of_f32);
+    const bool is_narrow = GetParam().dtype == DType::bf16;
+    const MatmulGroup group{.weight = {.data = is_narrow ? static_cast<const void*>(narrow.data())
+                                                         : static_cast<const void*>(w.data()),
+                                       .dtype = GetParam().dtype,
+                                       .layout = GetParam().layout,
                                        .out = size.out,
                                        .in = size.in,
                                        .stride = stride},
@@ -85,10 +95,14 @@ TEST_P(Bfloat16, ProductsAreThoseOfRoundedFactors) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Layouts, Bfloat16, testing::Values(Layout::out_in, Layout::in_out),
-                         [](const auto& param) {
-                           return param.param == Layout::out_in ? "out_in" : "in_out";
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Layouts, Bfloat16,
+    testing::Values(Weights{Layout::out_in, DType::f32}, Weights{Layout::in_out, DType::f32},
+                    Weights{Layout::out_in, DType::bf16}, Weights{Layout::in_out, DType::bf16}),
+    [](const auto& param) {
+      return std::string(param.param.layout == Layout::out_in ? "out_in_" : "in_out_") +
+             std::string(row_of(param.param.dtype).name);
+    });
 
 using Bfloat16Gradient = Bfloat16;
 
@@ -186,7 +200,7 @@ TEST_P(Bfloat16Gradient, OfAttentionIsNearTheReferences) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Once, Bfloat16Gradient, testing::Values(Layout::out_in),
+INSTANTIATE_TEST_SUITE_P(Once, Bfloat16Gradient, testing::Values(Weights{}),
                          [](const auto&) { return "all"; });
 
 }  // namespace

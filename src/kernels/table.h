@@ -20,7 +20,7 @@ class ThreadPool;
 // Where kernels run: for the CPU, its threads.
 struct Lane {
   ThreadPool* pool = nullptr;
-  // Training: factors of products may be rounded to bfloat16, where the processor multiplies it faster.
+  // Training, pictures: factors of products may be rounded to bfloat16, where the processor multiplies it faster.
   bool bfloat16 = false;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/elementwise.h"
+#include "ops/rounding.h"
 #include "ops/route.h"
 #include "ops/tape.h"
 
@@ -38,6 +39,7 @@ Tensor Model::see(Context& ctx, const Tensor& pixels_BCSS) const {
   HERD_CHECK(vision_.has_value(), "this model has no vision encoder");
   const Tensor seen = (*vision_)(ctx, pixels_BCSS);
   ctx.saw("vision", -1, seen);
+  const Rounding exact(ctx, false);
   const Tensor projected = projector_(ctx, seen);
   ctx.saw("projected", -1, projected);
   return projected;

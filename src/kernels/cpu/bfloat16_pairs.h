@@ -47,6 +47,23 @@ HWY_INLINE __m512i pairs_at(const float* from, std::int64_t count) {
   return (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(first(count - lanes), from + lanes),
                                       _mm512_maskz_loadu_ps(first(count), from));
 }
+HWY_INLINE __m512i pairs_at(const std::uint16_t* from, std::int64_t count) {
+  const __mmask32 there = count >= 2 * lanes ? ~0u : (1u << count) - 1;
+  return _mm512_maskz_loadu_epi16(there, from);
+}
+
+// Sixteen pairs, each of a number of `a` and the one of `b` below it, of which `count` exist; no b: of zeros.
+HWY_INLINE __m512i pairs_between(const float* a, const float* b, std::int64_t count) {
+  const __m512 second = b != nullptr ? _mm512_maskz_loadu_ps(first(count), b) : _mm512_setzero_ps();
+  return pairs_of(_mm512_maskz_loadu_ps(first(count), a), second);
+}
+HWY_INLINE __m512i pairs_between(const std::uint16_t* a, const std::uint16_t* b,
+                                 std::int64_t count) {
+  const auto wide = [&](const std::uint16_t* from) {
+    return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first(count), from));
+  };
+  return b == nullptr ? wide(a) : _mm512_or_si512(wide(a), _mm512_slli_epi32(wide(b), 16));
+}
 
 // [16, 16] turned about its diagonal.
 HWY_INLINE void turn(__m512i (&v)[16]) {
@@ -74,25 +91,23 @@ HWY_INLINE void turn(__m512i (&v)[16]) {
   }
 }
 
-// `count` rows of k, `outs` neighbours each (at most a panel's), to pairs, `step` apart.
-inline void pack_rows(const float* from, std::int64_t stride, std::int64_t count, std::int64_t outs,
-                      std::uint32_t* panel, std::int64_t step = panel_width) {
-  const __mmask16 low = first(outs), high = first(outs - lanes);
-  const __m512 zero = _mm512_setzero_ps();
+// `count` rows of k, `outs` neighbours each (at most a panel's), to pairs, `step` apart. Numbers are float32, which are
+// rounded, or bfloat16.
+template <class Number>
+void pack_rows(const Number* from, std::int64_t stride, std::int64_t count, std::int64_t outs,
+               std::uint32_t* panel, std::int64_t step = panel_width) {
   for (std::int64_t k = 0; k < count; k += 2, from += 2 * stride, panel += step) {
-    const bool two = k + 1 < count;
-    const __m512 a0 = _mm512_maskz_loadu_ps(low, from),
-                 a1 = _mm512_maskz_loadu_ps(high, from + lanes);
-    const __m512 b0 = two ? _mm512_maskz_loadu_ps(low, from + stride) : zero;
-    const __m512 b1 = two ? _mm512_maskz_loadu_ps(high, from + stride + lanes) : zero;
-    _mm512_storeu_si512(panel, pairs_of(a0, b0));
-    _mm512_storeu_si512(panel + lanes, pairs_of(a1, b1));
+    const Number* const below = k + 1 < count ? from + stride : nullptr;
+    _mm512_storeu_si512(panel, pairs_between(from, below, outs));
+    const Number* const beside = below == nullptr ? nullptr : below + lanes;
+    _mm512_storeu_si512(panel + lanes, pairs_between(from + lanes, beside, outs - lanes));
   }
 }
 
 // The same from `outs` rows of `count` neighbours along k.
-inline void pack_columns(const float* from, std::int64_t stride, std::int64_t count,
-                         std::int64_t outs, std::uint32_t* panel) {
+template <class Number>
+void pack_columns(const Number* from, std::int64_t stride, std::int64_t count, std::int64_t outs,
+                  std::uint32_t* panel) {
   for (std::int64_t v = 0; v < 2; ++v, panel += lanes)
     for (std::int64_t k = 0; k < count; k += 2 * lanes) {
       __m512i square[lanes];

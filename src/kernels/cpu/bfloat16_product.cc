@@ -34,14 +34,18 @@ std::uint32_t* pair_scratch(std::int64_t pairs) {
 
 }  // namespace
 
-void multiply_bfloat16(const MatmulItem& item) {
+namespace {
+
+// Weights are float32 or bfloat16.
+template <class Weight>
+void multiply_as(const MatmulItem& item) {
   const Matrix& w = item.group->weight;
   const std::int64_t outs = item.out_end - item.out_begin;
   const std::int64_t panels = (outs + panel_width - 1) / panel_width;
   constexpr std::int64_t panel_size = block_pairs * panel_width;
   std::uint32_t* x = pair_scratch(tile_rows_max * block_pairs + panels * panel_size);
   std::uint32_t* packed = x + tile_rows_max * block_pairs;
-  const auto* weights = static_cast<const float*>(w.data);
+  const auto* weights = static_cast<const Weight*>(w.data);
   for (std::int64_t k0 = 0; k0 < w.in; k0 += block_k) {
     const std::int64_t count = std::min(block_k, w.in - k0);
     for (std::int64_t p = 0; p < panels; ++p) {
@@ -73,6 +77,20 @@ void multiply_bfloat16(const MatmulItem& item) {
       }
     }
   }
+}
+
+}  // namespace
+
+bool can_multiply_bfloat16(const Matrix& weight) {
+  return (weight.dtype == DType::f32 || weight.dtype == DType::bf16) &&
+         weight.layout != Layout::packed;
+}
+
+void multiply_bfloat16(const MatmulItem& item) {
+  if (item.group->weight.dtype == DType::f32)
+    multiply_as<float>(item);
+  else
+    multiply_as<std::uint16_t>(item);
 }
 
 void weight_grad_bfloat16(const WeightGradArgs& args, const WeightGradGroup& group,
@@ -137,6 +155,7 @@ bool has_bfloat16_products() {
 namespace herd::cpu {
 
 bool has_bfloat16_products() { return false; }
+bool can_multiply_bfloat16(const Matrix&) { return false; }
 void multiply_bfloat16(const MatmulItem&) { HERD_CHECK(false, "no products in bfloat16"); }
 void weight_grad_bfloat16(const WeightGradArgs&, const WeightGradGroup&, std::int64_t,
                           std::int64_t) {

@@ -103,7 +103,7 @@ void matmul_impl(const MatmulArgs& args, const Lane& lane) {
   const QuantizedRows rows(args, lane);
   const bool rounds = lane.bfloat16 && has_bfloat16_products();
   const auto is_rounded = [&](const MatmulGroup& group) {
-    return rounds && group.weight.dtype == DType::f32 && group.weight.layout != Layout::packed &&
+    return rounds && can_multiply_bfloat16(group.weight) &&
            group.row_end - group.row_begin >= bfloat16_rows_min;
   };
   run(lane, plan.items(), 1, [&](std::int64_t begin, std::int64_t end, int) {
