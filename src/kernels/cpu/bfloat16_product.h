@@ -1,7 +1,7 @@
-// Products in bfloat16 with float32 sums, on processors that multiply its pairs (AVX512_BF16: AMD from Zen 4, Intel from
-// Cooper Lake): factors that are not bfloat16 yet are rounded once, to nearest even, as they are packed. Used where the
-// lane says so (Lane::bfloat16): in training, and in the vision encoder; never for text that is served, where a row's bits
-// may not depend on how many rows come with it.
+// Products in bfloat16 with float32 sums, on processors that multiply its pairs (AVX512_BF16: AMD from Zen 4, Intel
+// from Cooper Lake): factors that are not bfloat16 yet are rounded once, to nearest even, as they are packed. Used
+// where the lane says so (Lane::bfloat16): in training, and in the vision encoder; never for text that is served, where
+// a row's bits may not depend on how many rows come with it.
 //
 // A sum runs along k in pairs, in blocks of 256; neither tiles nor threads change its bits. Other processors have no
 // such instruction and multiply float32 instead, so the bits differ between the two kinds.
