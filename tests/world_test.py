@@ -226,16 +226,59 @@ class Recall(unittest.TestCase):
             self.assertEqual(sample["expected"].rsplit("\n", 1)[-1], at)
 
     def test_counts(self):
-        for sample in samples("count"):
-            question, answer = turns(sample)[0]
-            match = re.search(r'"(\w[\w ]*)"', question)
-            items = re.split(r", ", re.split(r"[?:] ", question, maxsplit=1)[1])
-            counted, walk = 0, []
-            for item in items:
-                counts = match is None or item == match[1]
-                counted += counts
-                walk.append(f"{item} {counted}" if counts else item)
-            self.assertEqual(answer, f"{', '.join(walk)}: {counted}", question)
+        for sample in samples("count") + samples("count", 100, "held_out"):
+            first = turns(sample)[0][0]
+            items = re.split(r", ", re.split(r"[?:] ", first, maxsplit=1)[1])
+            for question, answer in turns(sample):
+                match = re.search(r'"(\w[\w ]*)"', question)
+                counted, walk = 0, []
+                for item in items:
+                    counts = match is None or item == match[1]
+                    counted += counts
+                    walk.append(f"{item} {counted}" if counts else item)
+                self.assertEqual(answer, f"{', '.join(walk)}: {counted}", question)
+            self.assertEqual(sample["accepted"], [str(counted)])
+
+
+class Pictures(unittest.TestCase):
+    """What several answers say of one picture agrees; what is in it, src/world/pictures_test.cc looks at."""
+
+    def test_boards_agree_with_themselves(self):
+        compared = 0
+        for sample in samples("board", 300):
+            said = dict(turns(sample))
+            board = next((a for q, a in said.items() if "board" in q), None)
+            if board is None:
+                continue
+            rows = [row.split(", ") for row in board.split("\n")]
+            for question, answer in said.items():
+                if match := re.search(r"row (\d), column (\d)", question):
+                    self.assertEqual(answer, rows[int(match[1]) - 1][int(match[2]) - 1])
+                    compared += 1
+                elif "board" not in question:
+                    kinds = "\n".join(", ".join(name.split()[1] for name in row) for row in rows)
+                    self.assertEqual(answer, kinds)
+                    compared += 1
+        self.assertGreater(compared, 150)
+
+    def test_charts_agree_with_themselves(self):
+        compared = 0
+        for sample in samples("charts", 400):
+            said = turns(sample)
+            if not re.search("Read all|Which values|Read the chart", said[0][0]):
+                continue
+            values = dict(part.split(" ") for part in said[0][1].rstrip(".").split(", "))
+            for question, answer in said[1:]:
+                if match := re.search(r"(?:bar|point) ([A-E])\?|the (\w+) part", question):
+                    self.assertEqual(re.match(r"\d+", answer)[0], values[match[1] or match[2]])
+                    compared += 1
+        self.assertGreater(compared, 150)
+
+    def test_no_row_of_a_chart_of_letters_is_on_both_sides(self):
+        held_out = {sample["expected"].split("\n")[0] for sample in samples("letters", 2000, "held_out")}
+        taught = {row for sample in samples("letters", 2000) for row in sample["expected"].split("\n")}
+        self.assertGreater(len(held_out), 100)
+        self.assertFalse(held_out & taught)
 
 
 class Lists(unittest.TestCase):
@@ -272,22 +315,24 @@ class Lists(unittest.TestCase):
             return ", ".join(reversed(items))
         return None
 
-    def check_steps(self, steps, given, right):
-        if "-" in steps:
-            self.assertEqual(steps, f"{'-'.join(given)}, {'-'.join(right)}")
+    def check_steps(self, steps, request, given, right):
+        if match := re.search(r"item (?:number )?(\d+)", request):
+            parts = given.split(", ")[:int(match[1])]
+        elif re.search("How many|Count", request):
+            parts = list(given)
         else:
-            parts = given.split(", ") if ", " in given else list(given)
-            upto = int(right) if right.isdigit() and ", " not in given else int(steps.rsplit(" ", 1)[1])
-            self.assertEqual(steps, ", ".join(f"{part} {i}" for i, part in enumerate(parts[:upto], 1)))
+            self.assertEqual(steps, f"{'-'.join(given)}, {'-'.join(right)}")
+            return
+        self.assertEqual(steps, ", ".join(f"{part} {i}" for i, part in enumerate(parts, 1)))
 
     def test_strings(self):
-        for sample in samples("strings", 600):
+        for sample in samples("strings", 600) + samples("strings", 200, "held_out"):
             for question, answer in turns(sample):
                 request, given = question.split(": ", 1)
                 right = self.work(request, given)
                 self.assertEqual(right, answer.rsplit(": ", 1)[-1], question)
                 if ": " in answer:
-                    self.check_steps(answer.rsplit(": ", 1)[0], given, right)
+                    self.check_steps(answer.rsplit(": ", 1)[0], request, given, right)
 
 
 class Programs(unittest.TestCase):

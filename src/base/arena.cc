@@ -53,7 +53,10 @@ void Arena::release(void* memory, std::size_t bytes) {
   HERD_CHECK(false, "{} bytes were released that are not the arena's", bytes);
 }
 
-void Arena::reset() { rewind({0, 0}); }
+void Arena::reset() {
+  rewind({0, 0});
+  released_.clear();  // sizes differ from step to step
+}
 
 void Arena::rewind(Mark mark) {
   HERD_CHECK(mark.block < block_ || (mark.block == block_ && mark.used <= used_),

@@ -77,7 +77,7 @@ class WeightSizes final : public nn::ParameterVisitor {
   Size every_row, wanted_row, expert;  // wanted_row: the output matrix; expert: one of one layer
   // Of a picture: met by patches, by those and the class vector, by vectors after the pixel shuffle.
   Size patches_alone, every_patch, every_vector;
-  DType of_patches = DType::f32;  // what those lie in that every patch meets
+  std::set<DType> of_patches;  // what those are of that every patch meets
 
   void matrix(std::string_view name, Matrix& matrix) override {
     if (name.starts_with("lm_head."))
@@ -90,7 +90,7 @@ class WeightSizes final : public nn::ParameterVisitor {
     else if (name.starts_with("vision_model.")) {
       const bool embeds = name.starts_with("vision_model.patch_embedding.");
       (embeds ? patches_alone : every_patch) += size_of(matrix);
-      if (!embeds) of_patches = matrix.dtype;
+      if (!embeds) of_patches.insert(matrix.dtype);
     }
   }
   void vector(std::string_view, Tensor&) override {}
@@ -159,9 +159,11 @@ class Passes {
 
   // How most of a tile is multiplied (engine/look.h).
   [[nodiscard]] Arithmetic sees_in() const {
-    const bool rounds =
-        sizes_.of_patches == DType::bf16 && kv_dtype_ != DType::f32 && cpu::has_bfloat16_products();
-    return rounds ? Arithmetic::bfloat16 : arithmetic_of(sizes_.of_patches);
+    const bool rounds = sizes_.of_patches == std::set{DType::bf16} && kv_dtype_ != DType::f32 &&
+                        cpu::has_bfloat16_products();
+    if (rounds) return Arithmetic::bfloat16;
+    return std::ranges::any_of(sizes_.of_patches, is_quantized) ? Arithmetic::int8
+                                                                : Arithmetic::float32;
   }
 
   // What `test` reads and multiplies.

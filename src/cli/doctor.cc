@@ -161,11 +161,11 @@ std::string to_text(const Findings& found) {
   line("kernels", fmt::format("{} (possible: {}), quantized: {}, {} threads",
                               cpu::chosen_instruction_set(), joined(cpu::instruction_sets()),
                               cpu::chosen_quantized_kernels().name, found.threads));
-  line("arithmetic",
-       fmt::format("{:.0f} GFLOP/s of float32 multiply-adds, {}", found.fma_gflops,
-                   found.bfloat16_gflops > 0
-                       ? fmt::format("{:.0f} of bfloat16's (training)", found.bfloat16_gflops)
-                       : "no instruction for bfloat16's"));
+  line("arithmetic", fmt::format("{:.0f} GFLOP/s of float32 multiply-adds, {}", found.fma_gflops,
+                                 found.bfloat16_gflops > 0
+                                     ? fmt::format("{:.0f} of bfloat16's (training, pictures)",
+                                                   found.bfloat16_gflops)
+                                     : "no instruction for bfloat16's"));
   line("memory",
        fmt::format("{} of {} available (bound by: {}), read at {:.1f} GB/s",
                    human_bytes(found.memory.available), human_bytes(found.memory.physical),

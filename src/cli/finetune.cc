@@ -49,7 +49,7 @@ struct FinetuneOptions {
         option("seed", &O::seed, "of adapters' numbers and of the order of the file", any_number),
         option("recompute", &O::recompute, "compute inner values of blocks twice to save memory"),
         option("bfloat16", &O::bfloat16,
-               "round factors of products with what is learned, where the processor has it"),
+               "round factors of products with float32 and bfloat16, where the processor has it"),
         option("checkpoint_minutes", &O::checkpoint_minutes, "between two checkpoints",
                Range{0, 1e6}));
   }

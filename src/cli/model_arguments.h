@@ -39,7 +39,7 @@ struct ModelArguments {
         option("ctx", &O::ctx, "tokens of context; 0 for as many as needed and as fit",
                Range{0, 1 << 30}),
         option("precision", &O::precision,
-               "f32: keys and values in float32 too; native: in the weights' 16 bits",
+               "f32: keys, values and pictures in float32 too; native: in the weights' 16 bits",
                Choices{precisions}),
         option("kv_type", &O::kv_type,
                "what keys and values are kept in; q8_0 takes about half of bf16's memory and q4_0 "

@@ -35,7 +35,7 @@ TEST(Look, RoundedPicturesAreNearExactOnesAndTilesStayByThemselves) {
     std::vector<float> pixels = tiles_of(first, count, vision.image_size);
     const Tensor tiles{pixels.data(), DType::f32, {count, 3, vision.image_size, vision.image_size}};
     const auto seen = look_at(model, ctx, tiles, kv_dtype).as<float>();
-    EXPECT_FALSE(ctx.lane.bfloat16);
+    EXPECT_FALSE(ctx.lane.bfloat16);  // text stays exact
     return std::vector<float>(seen.begin(), seen.end());
   };
   const std::vector<float> exact = see(0, 3, DType::f32), rounded = see(0, 3, DType::bf16);

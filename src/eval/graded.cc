@@ -55,7 +55,9 @@ Result<std::int64_t> grade_case(engine::Session& session, const engine::Bundle& 
 
 std::int64_t majority_of(const std::vector<world::Sample>& samples) {
   std::map<std::string, int> count;
-  for (const world::Sample& sample : samples) ++count[sample.expected];
+  // Of answers that are worked out the conclusion alone: the way there is every sample's own.
+  for (const world::Sample& sample : samples)
+    ++count[sample.check == world::Check::conclusion ? sample.accepted.front() : sample.expected];
   const auto commonest =
       std::ranges::max_element(count, {}, [](const auto& entry) { return entry.second; });
   return std::ranges::count_if(samples, [&](const world::Sample& sample) {

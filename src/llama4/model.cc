@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "ops/elementwise.h"
-#include "ops/rounding.h"
 #include "ops/route.h"
 #include "ops/tape.h"
 
@@ -39,7 +38,6 @@ Tensor Model::see(Context& ctx, const Tensor& pixels_BCSS) const {
   HERD_CHECK(vision_.has_value(), "this model has no vision encoder");
   const Tensor seen = (*vision_)(ctx, pixels_BCSS);
   ctx.saw("vision", -1, seen);
-  const Rounding exact(ctx, false);
   const Tensor projected = projector_(ctx, seen);
   ctx.saw("projected", -1, projected);
   return projected;

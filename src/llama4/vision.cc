@@ -6,11 +6,29 @@
 #include "ops/attention.h"
 #include "ops/elementwise.h"
 #include "ops/expect.h"
-#include "ops/rounding.h"
 #include "ops/route.h"
 #include "ops/tape.h"
 
 namespace herd::llama4 {
+namespace {
+
+// While it lives, products may round their inputs to bfloat16 too; in training they may in any case.
+class Rounding {
+ public:
+  Rounding(Context& ctx, bool rounds) : ctx_(ctx), before_(ctx.lane.bfloat16) {
+    ctx.lane.bfloat16 |= rounds;
+  }
+  Rounding(const Rounding&) = delete;
+  Rounding& operator=(const Rounding&) = delete;
+  ~Rounding() { ctx_.lane.bfloat16 = before_; }
+
+ private:
+  Context& ctx_;
+  bool before_;
+};
+
+}  // namespace
+
 Vision::Vision(const VisionConfig& config)
     : config_(config),
       patch_embedding_(config.channels * config.patch_size * config.patch_size, config.width),
@@ -28,16 +46,13 @@ Vision::Vision(const VisionConfig& config)
 
 Tensor Vision::operator()(Context& ctx, const Tensor& pixels_BCSS) const {
   const std::int64_t tiles = pixels_BCSS.rows();
-  const bool may_round = ctx.lane.bfloat16;
-  const Rounding exact(ctx, false);  // what comes before and after the blocks is little
   const Tensor patches_NW = patch_embedding_(ctx, patches(ctx, pixels_BCSS));
   const Tensor tokens_TW = with_class_token(ctx, patches_NW, tiles);
   Tensor x_TW = norm_before_(ctx, tokens_TW);
   const Angles turns = angles(ctx, tiles);
   const std::int64_t length = tokens_TW.rows() / tiles;
   for (const VisionBlock& block : blocks_)
-    x_TW = recompute(ctx, x_TW, [&ctx, &block, turns, length, may_round](const Tensor& x) {
-      const Rounding rounding(ctx, may_round);
+    x_TW = recompute(ctx, x_TW, [&ctx, &block, turns, length](const Tensor& x) {
       return block(ctx, x, turns, length);
     });
   const Tensor folded = pixel_shuffle(ctx, norm_after_(ctx, x_TW), tiles);
@@ -167,12 +182,21 @@ VisionBlock::VisionBlock(const VisionConfig& config)
       up_(config.width, config.inner_width, true),
       down_(config.inner_width, config.width, true) {}
 
+bool VisionAttention::is_of(DType dtype) const {
+  return query_.weight.dtype == dtype && key_.weight.dtype == dtype &&
+         value_.weight.dtype == dtype && out_.weight.dtype == dtype;
+}
+
+bool VisionBlock::is_of(DType dtype) const {
+  return attention_.is_of(dtype) && up_.weight.dtype == dtype && down_.weight.dtype == dtype;
+}
+
 Tensor VisionBlock::operator()(Context& ctx, const Tensor& x_TW, const Angles& angles,
                                std::int64_t length) const {
   // A tile alone has rows enough to be treated as many are, so that its bits do not depend on how many there are.
   constexpr std::int64_t rounded_length_min = 64;
   const Rounding rounding(
-      ctx, ctx.lane.bfloat16 && up_.weight.dtype == DType::bf16 && length >= rounded_length_min);
+      ctx, ctx.rounds_pictures && length >= rounded_length_min && is_of(DType::bf16));
   const Tensor h_TW = add(ctx, x_TW, attention_(ctx, attention_norm_(ctx, x_TW), angles, length));
   return add(ctx, h_TW, down_(ctx, gelu(ctx, up_(ctx, feed_forward_norm_(ctx, h_TW)))));
 }

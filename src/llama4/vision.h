@@ -21,6 +21,7 @@ class VisionAttention {
   Tensor operator()(Context& ctx, const Tensor& x_TW, const Angles& angles,
                     std::int64_t length) const;
   void parameters(nn::ParameterVisitor& visitor);
+  [[nodiscard]] bool is_of(DType dtype) const;  // every matrix
 
  private:
   nn::Linear query_, key_, value_, out_;
@@ -33,6 +34,7 @@ class VisionBlock {
   Tensor operator()(Context& ctx, const Tensor& x_TW, const Angles& angles,
                     std::int64_t length) const;
   void parameters(nn::ParameterVisitor& visitor);
+  [[nodiscard]] bool is_of(DType dtype) const;  // every matrix
 
  private:
   nn::LayerNorm attention_norm_, feed_forward_norm_;

@@ -135,7 +135,7 @@ Tensor run(Context& ctx, const Tensor& x, std::int64_t out, std::span<const Matm
                       .num_groups = static_cast<std::int64_t>(groups.size())},
                      ctx.lane);
   if (ctx.tape == nullptr) return y;
-  if (any_learned(*ctx.tape, groups)) ctx.tape->want(y);
+  if (any_learned(*ctx.tape, groups)) ctx.tape->reach(y);
   ctx.tape->record(y, {x.data, y.data},
                    [&ctx, tape = ctx.tape, x,
                     forward = std::vector(groups.begin(), groups.end())](const Tensor& dy) {

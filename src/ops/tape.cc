@@ -32,45 +32,48 @@ float* Tape::leaf(const void* parameter) const {
 
 Tensor Tape::gradient(const Tensor& value) const {
   const auto found = gradients_.find(value.data);
-  return found == gradients_.end() ? Tensor{} : found->second.d.view(value.shape);
+  return found == gradients_.end() ? Tensor{} : found->second.view(value.shape);
 }
 
 void Tape::contribute(const Tensor& x, const Tensor& dx, bool owned) {
   HERD_CHECK(x.elements() == dx.elements(), "a gradient of {} for {}", dx.shape.text(),
              x.shape.text());
   if (!wants(x.data)) return;
-  const auto [at, first] = gradients_.try_emplace(x.data, Gradient{dx, owned});
+  const auto [at, first] = gradients_.try_emplace(x.data, dx);
   if (first) {
-    ++users_[dx.data];
+    ++memory_.try_emplace(dx.data, Memory{.owned = owned}).first->second.users;
     return;
   }
-  Gradient& sum = at->second;
-  const Tensor to = sum.owned ? sum.d : ctx_->like(sum.d);
-  ctx_->kernels.add({.a = sum.d.as<float>().data(),
+  Tensor& sum = at->second;
+  const Memory& memory = memory_.at(sum.data);
+  const bool alone = memory.owned && memory.users == 1;
+  const Tensor to = alone ? sum : ctx_->like(sum);
+  ctx_->kernels.add({.a = sum.as<float>().data(),
                      .b = dx.as<float>().data(),
                      .y = to.as<float>().data(),
                      .count = dx.elements()},
                     ctx_->lane);
-  if (!sum.owned) {
+  if (!alone) {
     unuse(sum);
-    ++users_[to.data];
+    sum = to;
+    memory_[to.data] = {.users = 1, .owned = true};
   }
-  sum = {to, true};
-  if (owned && !users_.contains(dx.data)) release(*ctx_, dx);
+  if (owned && !memory_.contains(dx.data)) release(*ctx_, dx);
 }
 
-// One user of its memory less. Lent memory is left alone: a lender outside the tape is not counted.
-void Tape::unuse(const Gradient& gradient) {
-  const auto users = users_.find(gradient.d.data);
-  if (--users->second > 0) return;
-  users_.erase(users);
-  if (gradient.owned) release(*ctx_, gradient.d);
+// One user of its memory less. What was lent from outside the tape is left alone.
+void Tape::unuse(const Tensor& d) {
+  const auto at = memory_.find(d.data);
+  if (--at->second.users > 0) return;
+  const bool owned = at->second.owned;
+  memory_.erase(at);
+  if (owned) release(*ctx_, d);
 }
 
 // The gradient of y has gone where it had to.
 void Tape::finish(const Tensor& y) {
-  const auto at = gradients_.find(y.data);
   if (kept_.contains(y.data)) return;
+  const auto at = gradients_.find(y.data);
   unuse(at->second);
   gradients_.erase(at);
 }
@@ -101,7 +104,7 @@ Tensor recompute(Context& ctx, const Tensor& x, const std::function<Tensor(const
     copy(call(x), y);
   }
   ctx.tape = tape;
-  tape->want(y);  // it holds parameters, whatever x is
+  tape->reach(y);  // it holds parameters, whatever x is
   tape->record(y, {y.data}, [&ctx, tape, x, call](const Tensor& dy) {
     const Tensor dx = ctx.like(x);
     bool reached = false;

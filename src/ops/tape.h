@@ -42,6 +42,8 @@ class Tape {
   void give(const Tensor& x, const Tensor& dx) { contribute(x, dx, true); }
   void share(const Tensor& x, const Tensor& dx) { contribute(x, dx, false); }
 
+  // A value that was made with parameters, whatever else it was made of.
+  void reach(const Tensor& value) { wanted_.insert(value.data); }
   // A value that gradients shall reach although no parameter leads to it; its gradient is kept.
   void want(const Tensor& value) {
     wanted_.insert(value.data);
@@ -61,20 +63,21 @@ class Tape {
     Tensor y;
     Back back;
   };
-  struct Gradient {
-    Tensor d;
+  // Where gradients lie: how many of them there, and whether the tape was given the memory or only lent it.
+  struct Memory {
+    int users = 0;
     bool owned = false;
   };
   void contribute(const Tensor& x, const Tensor& dx, bool owned);
   void finish(const Tensor& y);
-  void unuse(const Gradient& gradient);
+  void unuse(const Tensor& d);
 
   Context* ctx_;
   const Leaves* leaves_;
   std::vector<Entry> entries_;
   std::unordered_set<const void*> wanted_, kept_;
-  std::unordered_map<const void*, Gradient> gradients_;
-  std::unordered_map<const void*, int> users_;  // of memory: how many of gradients_ lie there
+  std::unordered_map<const void*, Tensor> gradients_;
+  std::unordered_map<const void*, Memory> memory_;
 };
 
 // y = call(x), a large piece of the model whose inner values are not kept: going back, it is computed once more.

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "world/draw.h"
 #include "world/filler.h"
@@ -44,13 +46,20 @@ std::string caption_of(const ShapeScene& scene) {
   return capitalised(joined(names)) + ".";
 }
 
-// One question about the scene `at`; false when these scenes do not allow the one that was drawn.
+// What was asked of which scene; of all of them together counts as of the first.
+using AskedAlready = std::set<std::pair<int, std::size_t>>;
+
+// One question about the scene `at`; false when these scenes do not allow the one that was drawn, or it was asked
+// before.
 bool ask_about(Draw& draw, Sample& sample, const std::vector<ShapeScene>& scenes, std::size_t at,
-               int pictures) {
+               int pictures, AskedAlready& asked) {
   const ShapeScene& scene = scenes[at];
   const Shape& shape = scene.shapes[0];
   const std::string which = "The " + std::string(ordinals[at]) + ".";
-  switch (draw.below(4)) {
+  const int kind = draw.below(4);
+  const bool of_all = kind == 3;
+  if (!asked.insert({kind, of_all ? 0 : at}).second) return false;
+  switch (kind) {
     case 0:
       if (in_others(scenes, at, shape)) return false;
       add_user(sample,
@@ -101,10 +110,12 @@ bool make_several_pictures(Draw& draw, Sample& sample) {
   const int asked = draw.below(count);
   std::vector<ShapeScene> scenes(static_cast<std::size_t>(count));
   if (!draw_scenes(draw, sample, scenes, asked, count == 2 ? 3 : 2)) return false;
-  if (!ask_about(draw, sample, scenes, static_cast<std::size_t>(asked), count)) return false;
+  AskedAlready already;
+  if (!ask_about(draw, sample, scenes, static_cast<std::size_t>(asked), count, already))
+    return false;
   if (draw.split() == Split::train)  // as in Draw::turns; every scene there is one of training
     for (int more = draw.between(1, 4); more > 0; --more)
-      ask_about(draw, sample, scenes, static_cast<std::size_t>(draw.below(count)), 0);
+      ask_about(draw, sample, scenes, static_cast<std::size_t>(draw.below(count)), 0, already);
   return true;
 }
 

@@ -221,8 +221,9 @@ void add_shape_turns(Draw& draw, Sample& sample, const ShapeScene& scene, int tu
 bool make_board(Draw& draw, Sample& sample) {
   ShapeScene scene;
   const int most = std::clamp(draw.sizes().items_max, 2, 9);
-  scene.columns = draw.between(1, 3);
-  scene.rows = draw.between(scene.columns == 1 ? 2 : 1, std::clamp(most / scene.columns, 2, 3));
+  scene.columns = draw.between(1, std::min(most, 3));
+  const int rows_min = scene.columns == 1 ? 2 : 1;
+  scene.rows = draw.between(rows_min, std::clamp(most / scene.columns, rows_min, 3));
   const int cells = scene.columns * scene.rows;
   if (!draw_scene(draw, scene, cells, cells)) return false;
   sample.subject = scene.shapes[0].name();

@@ -92,7 +92,7 @@ std::string draw_row(Draw& draw, std::string_view alphabet, int columns) {
   return row;
 }
 
-// Rows of equally many letters on a grid, each near the middle of its cell.
+// Rows of equally many letters on a grid, each somewhere in its cell.
 media::Image write_chart(Draw& draw, const std::vector<std::string>& rows) {
   const Ink ink = draw_ink(draw);
   constexpr double side = 112;
@@ -130,7 +130,10 @@ bool make_letters(Draw& draw, Sample& sample) {
   const int columns = draw.between(2, std::min(most, 4));
   const int count = draw.between(1, std::min(most / columns, 4));
   std::vector<std::string> rows;
-  for (int i = 0; i < count; ++i) rows.push_back(draw_row(draw, alphabet, columns));
+  while (static_cast<int>(rows.size()) < count) {
+    std::string row = draw_row(draw, alphabet, columns);
+    if (rows.empty() || draw.may_use("letters", row)) rows.push_back(std::move(row));
+  }
   sample.subject = rows[0];
   if (!draw.fits("letters", sample.subject)) return false;
   sample.pictures.push_back(write_chart(draw, rows));
