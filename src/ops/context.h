@@ -31,11 +31,10 @@ class Context {
   Arena arena;
   Watch watch;
   WatchProducts watch_products;
-  Tape* tape = nullptr;      // records what ops do, where gradients are wanted (ops/tape.h)
-  bool recomputes = false;   // training: inner values of blocks are not kept but computed again
-  bool recomputing = false;  // that is going on now
-  bool rounds_pictures =
-      false;  // serving: the vision encoder may use Lane::bfloat16 (engine/look.h)
+  Tape* tape = nullptr;          // records what ops do, where gradients are wanted (ops/tape.h)
+  bool recomputes = false;       // training: inner values of blocks are not kept but computed again
+  bool recomputing = false;      // that is going on now
+  bool rounds_pictures = false;  // serving: the vision encoder may round (engine/look.h)
 
   // Memory for a result, uninitialised; valid until the arena is reset or wound back.
   Tensor empty(Shape shape, DType dtype = DType::f32) {
