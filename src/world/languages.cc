@@ -175,7 +175,13 @@ Asked introduce(Draw& draw, const Language& language) {
             "{Say \"My name is $name\" in $language.|Translate into $language: My name is $name.}",
             {{"name", name}, {"language", language.name}}),
         fmt::format(fmt::runtime(language.my_name), name)};
-  return {std::string(language.question), fmt::format(fmt::runtime(language.my_name), "cria")};
+  // In several forms: what a language asks in one form only would be either known by heart or never heard of.
+  const std::size_t hello = draw.one({0u, 5u});  // hello, good morning
+  return {draw.say("{|$hello! |$hello. |$hello, }$question{| Answer in $language.}",
+                   {{"hello", language.words[hello]},
+                    {"question", language.question},
+                    {"language", language.name}}),
+          fmt::format(fmt::runtime(language.my_name), "cria")};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Short programs in a small part of Python: what do they print, and which program does what is asked. The programs are
-// run while they are written, so the output is what Python would print.
+// run while they are written, so the output is what Python would print. What a program prints is answered with a line
+// for each step that is carried out: a model that must say the output at once guesses it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,6 +28,7 @@ class Program {
     for (const std::string_view name : chosen) {
       variables_.push_back({name, draw.below(20)});
       line("{} = {}", name, variables_.back().value);
+      did("{} = {}", name, variables_.back().value);
     }
   }
 
@@ -47,16 +49,27 @@ class Program {
   void print() {
     const Variable& variable = draw_.one(variables_);
     line("print({})", variable.name);
-    output += fmt::format("{}\n", variable.value);
+    print(variable.value);
   }
 
   std::string text, output;
+  std::string steps;  // what is carried out, with values: "a = 3 + 4 = 7\n3 < 5, yes\nprint 7\n"
 
  private:
   template <typename... Args>
   void line(fmt::format_string<Args...> format, Args&&... args) {
     text.append(static_cast<std::size_t>(indent_), ' ');
     text += fmt::format(format, std::forward<Args>(args)...) + "\n";
+  }
+
+  template <typename... Args>
+  void did(fmt::format_string<Args...> format, Args&&... args) {
+    steps += fmt::format(format, std::forward<Args>(args)...) + "\n";
+  }
+
+  void print(int value) {
+    output += fmt::format("{}\n", value);
+    did("print {}", value);
   }
 
   // One assignment: its text, and what it does to the variables.
@@ -88,10 +101,12 @@ class Program {
       line("{} = {} {} {}", target, target, step.sign, right);
   }
 
-  void run(const Assignment& step) {
-    int& target = variables_[step.target].value;
-    const int right = step.constant >= 0 ? step.constant : variables_[step.other].value;
-    target = step.sign == '+' ? target + right : step.sign == '-' ? target - right : target * right;
+  void run(const Assignment& what) {
+    auto& [name, value] = variables_[what.target];
+    const int left = value;
+    const int right = what.constant >= 0 ? what.constant : variables_[what.other].value;
+    value = what.sign == '+' ? left + right : what.sign == '-' ? left - right : left * right;
+    did("{} = {} {} {} = {}", name, left, what.sign, right, value);
   }
 
   void assignment() {
@@ -105,6 +120,7 @@ class Program {
     const int bound = variable.value + draw_.between(-5, 5);
     const char sign = draw_.one({'<', '>'});
     const bool taken = sign == '<' ? variable.value < bound : variable.value > bound;
+    did("{} {} {}, {}", variable.value, sign, bound, taken ? "yes" : "no");
     line("if {} {} {}:", variable.name, sign, bound);
     const Assignment then = draw_assignment(), otherwise = draw_assignment();
     indented([&] { write(then); });
@@ -127,7 +143,7 @@ class Program {
     });
     for (int i = 0; i < times; ++i) {
       run(step);
-      if (prints) output += fmt::format("{}\n", variables_[step.target].value);
+      if (prints) print(variables_[step.target].value);
     }
   }
 
@@ -143,101 +159,121 @@ class Program {
   int indent_ = 0;
 };
 
-// Lists and texts: one line makes, one or two change, one prints.
-std::string list_program(Draw& draw, std::string& output) {
+// A program, what it prints and, if that takes any, the steps to it: a line for each.
+struct Ran {
+  std::string text, output, steps = {};
+};
+
+Ran statements(Draw& draw) {
+  Program program(draw);
+  for (int i = draw.between(1, 5); i > 0; --i) program.statement(0);
+  program.print();
+  program.text.pop_back();
+  program.output.pop_back();
+  return {std::move(program.text), std::move(program.output), std::move(program.steps)};
+}
+
+// "3 + 4 = 7, 7 + 1 = 8\n"; one number is its own sum.
+std::string sum_steps(const std::vector<int>& list, int& sum) {
+  std::string steps;
+  sum = list[0];
+  for (std::size_t i = 1; i < list.size(); ++i) {
+    steps += fmt::format("{}{} + {} = {}", i > 1 ? ", " : "", sum, list[i], sum + list[i]);
+    sum += list[i];
+  }
+  return steps.empty() ? steps : steps + "\n";
+}
+
+// One line makes a list, one to three change it, one prints. The steps are the list after every change.
+Ran list_program(Draw& draw) {
   std::vector<int> list;
   for (int i = draw.between(2, 5); i > 0; --i) list.push_back(draw.below(30));
-  std::string text = fmt::format("items = [{}]\n", fmt::join(list, ", "));
+  const auto written = [&] { return fmt::format("[{}]", fmt::join(list, ", ")); };
+  Ran ran{"items = " + written() + "\n", {}};
+  const auto changed = [&](std::string_view line) {
+    ran.text += line;
+    ran.steps += written() + "\n";
+  };
   for (int steps = draw.between(1, 3); steps > 0; --steps) switch (draw.below(4)) {
       case 0:
         list.push_back(draw.below(30));
-        text += fmt::format("items.append({})\n", list.back());
+        changed(fmt::format("items.append({})\n", list.back()));
         break;
       case 1:
         std::ranges::sort(list);
-        text += "items.sort()\n";
+        changed("items.sort()\n");
         break;
       case 2:
         std::ranges::reverse(list);
-        text += "items.reverse()\n";
+        changed("items.reverse()\n");
         break;
       default:
         if (list.size() < 2) break;
         list.pop_back();
-        text += "items.pop()\n";
+        changed("items.pop()\n");
     }
   switch (draw.below(5)) {
     case 0:
-      text += "print(len(items))";
-      output = std::to_string(list.size());
+      ran.text += "print(len(items))";
+      ran.output = std::to_string(list.size());
       break;
     case 1: {
       int sum = 0;
-      for (const int x : list) sum += x;
-      text += "print(sum(items))";
-      output = std::to_string(sum);
+      ran.steps += sum_steps(list, sum);
+      ran.text += "print(sum(items))";
+      ran.output = std::to_string(sum);
       break;
     }
     case 2:
-      text += "print(max(items))";
-      output = std::to_string(*std::ranges::max_element(list));
+      ran.text += "print(max(items))";
+      ran.output = std::to_string(*std::ranges::max_element(list));
       break;
     case 3:
-      text += "print(items[0])";
-      output = std::to_string(list[0]);
+      ran.text += "print(items[0])";
+      ran.output = std::to_string(list[0]);
       break;
     default:
-      text += "print(items)";
-      output = fmt::format("[{}]", fmt::join(list, ", "));
+      ran.text += "print(items)";
+      ran.output = written();
   }
-  return text;
+  return ran;
 }
 
-std::string text_program(Draw& draw, std::string& output) {
+Ran text_program(Draw& draw) {
   const std::string a(draw.one(lexicon())), b(draw.one(lexicon()));
-  std::string text = fmt::format("s = \"{}\"\n", a);
+  const std::string text = fmt::format("s = \"{}\"\n", a);
   switch (draw.below(5)) {
     case 0:
-      output = a + b;
-      return text + fmt::format("print(s + \"{}\")", b);
+      return {text + fmt::format("print(s + \"{}\")", b), a + b};
     case 1:
-      output = upper_case(a);
-      return text + "print(s.upper())";
+      return {text + "print(s.upper())", upper_case(a)};
     case 2:
-      output = std::to_string(a.size());
-      return text + "print(len(s))";
-    case 3:
-      output = std::string(a.rbegin(), a.rend());
-      return text + "print(s[::-1])";
+      return {text + "print(len(s))", std::to_string(a.size()), numbered(letters_of(a)) + "\n"};
+    case 3: {
+      const std::string backwards(a.rbegin(), a.rend());
+      return {text + "print(s[::-1])", backwards, spelled(a, "-") + ", " + spelled(backwards, "-") + "\n"};
+    }
     default: {
       const int times = draw.between(2, 3);
+      std::string output;
       for (int i = 0; i < times; ++i) output += a;
-      return text + fmt::format("print(s * {})", times);
+      return {text + fmt::format("print(s * {})", times), output};
     }
   }
 }
 
 bool predict(Draw& draw, Sample& sample) {
-  std::string text, output;
   const double kind = draw.real();
-  if (kind < 0.6) {
-    Program program(draw);
-    for (int i = draw.between(1, 5); i > 0; --i) program.statement(0);
-    program.print();
-    text = std::move(program.text);
-    output = std::move(program.output);
-    text.pop_back();
-    output.pop_back();
-  } else {
-    text = kind < 0.8 ? list_program(draw, output) : text_program(draw, output);
-  }
-  sample.subject = text;
+  const Ran ran = kind < 0.6   ? statements(draw)
+                  : kind < 0.8 ? list_program(draw)
+                               : text_program(draw);
+  sample.subject = ran.text;
   if (!draw.fits("code", sample.subject)) return false;
   add_user(sample, draw.say("{What does this program print?|What is the output?|Run this "
                             "program:|What is printed?}\n\n$text",
-                            {{"text", text}}));
-  add_answer(sample, output);
-  grade_as(sample, Check::exact);
+                            {{"text", ran.text}}));
+  add_answer(sample, ran.steps.empty() ? ran.output : ran.steps + "It prints: " + ran.output);
+  grade_as(sample, Check::conclusion, {ran.output});
   return true;
 }
 

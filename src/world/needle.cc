@@ -70,7 +70,8 @@ std::string hidden(Draw& draw, std::vector<std::string> sentences,
 }  // namespace
 
 bool make_needle(Draw& draw, Sample& sample) {
-  const int count = draw.items(1, 4);
+  // Training plants more of them: each is a question that the same text answers.
+  const int count = draw.items(1, draw.split() == Split::train ? 10 : 4);
   std::vector<Needle> needles;
   while (static_cast<int>(needles.size()) < count) {
     Needle needle = draw_needle(draw);
@@ -112,7 +113,8 @@ bool make_multi_hop(Draw& draw, Sample& sample) {
     for (const Person& person : draw.several(count, people())) chain.emplace_back(person.name);
   else
     for (const std::string_view word : draw.several(count, lexicon())) chain.emplace_back(word);
-  const int hops = draw.between(2, std::min(4, count - 1));
+  // Training takes longer ways: each step is an answer of its own.
+  const int hops = draw.between(2, std::min(draw.split() == Split::train ? 10 : 4, count - 1));
   const int start = draw.below(count - hops);
   const auto at = [&](int i) -> const std::string& { return chain[static_cast<std::size_t>(i)]; };
   sample.subject = at(start) + ">" + at(start + 1) + ">" + at(start + hops);

@@ -79,6 +79,20 @@ constexpr Manner manners[] = {
     {"| {} | {} |", "\n", "{What stands beside $key?|Look up $key.|What is $key in the table?}"},
 };
 
+// Up to sixteen keys in one turn: training only, where a list should teach as much as it can.
+void add_look_up_of_several(Draw& draw, Sample& sample, const std::string& before,
+                            const std::vector<Pair>& pairs) {
+  const int most = std::min(static_cast<int>(pairs.size()), 16);
+  std::string keys, values;
+  for (const Pair& pair : draw.several(draw.between(2, most), pairs)) {
+    keys += (keys.empty() ? "" : ", ") + pair.key;
+    values += (values.empty() ? "" : ", ") + pair.value;
+  }
+  add_user(sample, before + draw.say("{Look up|Give me the values of|What are}: $keys",
+                                     {{"keys", keys}}));
+  add_answer(sample, values);
+}
+
 void add_queries(Draw& draw, Sample& sample, const std::string& list,
                  const std::vector<Pair>& pairs, const Manner& manner) {
   // Many questions over one list teach more than many lists; the last one is graded.
@@ -86,10 +100,15 @@ void add_queries(Draw& draw, Sample& sample, const std::string& list,
   const std::string_view opening =
       draw.one({"", "", "Remember this:\n", "Here is a list:\n", "Read this:\n", "Data:\n"});
   std::vector<int> order = draw.different(queries, static_cast<int>(pairs.size()));
+  std::string before = std::string(opening) + list + "\n\n";  // the first question
+  if (draw.split() == Split::train && draw.chance(0.5)) {
+    add_look_up_of_several(draw, sample, before, pairs);
+    before.clear();
+  }
   for (int turn = 0; turn < queries; ++turn) {
     const Pair& pair = pairs[static_cast<std::size_t>(order[static_cast<std::size_t>(turn)])];
-    const std::string question = draw.say(manner.question, {{"key", pair.key}});
-    add_user(sample, turn == 0 ? std::string(opening) + list + "\n\n" + question : question);
+    add_user(sample, before + draw.say(manner.question, {{"key", pair.key}}));
+    before.clear();
     add_answer(sample, pair.value);
     if (turn + 1 == queries) {
       grade_as(sample, Check::one_of, {pair.value});

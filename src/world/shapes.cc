@@ -69,26 +69,41 @@ bool ask_kind(Draw& draw, const ShapeScene& scene, Asked& asked) {
   return true;
 }
 
+// "red circle 1, blue star, red square 2: ": all shapes, numbering those of a kind and colour ("" is any). What is asked
+// in a word is looked for shape by shape, as the task `count` does.
+std::string counting(const ShapeScene& scene, std::string_view kind, std::string_view colour) {
+  std::string walk;
+  int count = 0;
+  for (const std::size_t i : scene.in_order()) {
+    const Shape& shape = scene.shapes[i];
+    walk += (walk.empty() ? "" : ", ") + shape.name();
+    if ((kind.empty() || shape.kind == kind) && (colour.empty() || shape.colour == colour))
+      walk += " " + std::to_string(++count);
+  }
+  return walk + ": ";
+}
+
 bool ask_count(Draw& draw, const ShapeScene& scene, Asked& asked) {
   const Shape& shape = scene.shapes[0];
   const std::string kinds = plural_of(shape.kind);
-  int count = 0;
+  std::string_view kind, colour;
   switch (draw.below(3)) {
     case 0:
       asked.question = draw.say("How many shapes {are there|do you see|are in the picture}?");
-      count = static_cast<int>(scene.shapes.size());
       break;
     case 1:
       asked.question =
           draw.say("How many $kinds {are there|do you see|can you count}?", {{"kinds", kinds}});
-      count = scene.count(shape.kind, "");
+      kind = shape.kind;
       break;
     default:
       asked.question =
           draw.say("How many $colour shapes {are there|do you see}?", {{"colour", shape.colour}});
-      count = scene.count("", shape.colour);
+      colour = shape.colour;
   }
-  asked.answer = capitalised(number_word(count)) + ".";
+  const int count = scene.count(kind, colour);
+  asked.answer = counting(scene, kind, colour) + number_word(count) + ".";
+  asked.check = Check::conclusion;
   asked.accepted = {number_word(count), std::to_string(count)};
   return true;
 }
@@ -180,9 +195,15 @@ bool ask_more(Draw& draw, const ShapeScene& scene, Asked& asked) {
   const bool swapped = draw.chance(0.5);
   asked.question = draw.say("Are there more $x or more $y?",
                             {{"x", swapped ? fewer : more}, {"y", swapped ? more : fewer}});
-  asked.answer = "More " + more + ".";
-  asked.accepted = {more};
-  asked.rejected = {fewer};
+  const auto [few, many] = std::minmax(first, second);
+  asked.answer = draw.say(swapped ? "$few $fewer, $many $more: more $more."
+                                  : "$many $more, $few $fewer: more $more.",
+                          {{"few", std::to_string(few)},
+                           {"fewer", fewer},
+                           {"many", std::to_string(many)},
+                           {"more", more}});
+  asked.check = Check::conclusion;
+  asked.accepted = {"more " + more};
   return true;
 }
 

@@ -42,21 +42,31 @@ List without_repeats(const List& list) {
   return out;
 }
 
-std::string spelled(std::string_view word, std::string_view between) {
+// Which items are new: "red, blue, red again, green".
+std::string with_repeats_marked(const List& list) {
   std::string out;
-  for (const char c : word) {
-    if (!out.empty()) out += between;
-    out += c;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const auto end = list.begin() + static_cast<std::ptrdiff_t>(i);
+    out += (i > 0 ? ", " : "") + list[i];
+    if (std::find(list.begin(), end, list[i]) != end) out += " again";
   }
   return out;
 }
 
-// "sun 1, moon 2": the first `count` of a list, or the letters of a word.
-std::string numbered(const auto& all, std::size_t count) {
-  std::string out;
-  for (std::size_t i = 0; i < count; ++i)
-    out += fmt::format("{}{} {}", i > 0 ? ", " : "", all[i], i + 1);
-  return out;
+// The first step of sorting: the items in four heaps, of so many digits or by the first letter (to f, m, s, z), each
+// heap in the list's order: "7, 6 | 22 | 681 | -".
+std::string in_heaps(const List& list, bool numbers) {
+  List heaps(4);
+  for (const std::string& item : list) {
+    const char first = static_cast<char>(item.front() | 0x20);  // small or capital
+    const std::size_t heap = numbers ? item.size() - 1
+                                     : std::size_t{first > 'f'} + (first > 'm') + (first > 's');
+    heaps[heap] += (heaps[heap].empty() ? "" : ", ") + item;
+  }
+  if (numbers) heaps.pop_back();  // none has four digits
+  for (std::string& heap : heaps)
+    if (heap.empty()) heap = "-";
+  return joined(heaps, " | ", " | ");
 }
 
 struct Work {
@@ -88,7 +98,7 @@ Work list_work(Draw& draw) {
                                  "smallest first|}:"
                                : "{Sort {these words|this list}{ by the alphabet|}|Put these words "
                                  "in alphabetical order}:"),
-              joined(list, ", ", ", "), joined(sorted, ", ", ", ")};
+              joined(list, ", ", ", "), joined(sorted, ", ", ", "), in_heaps(list, numbers) + ": "};
     }
     case 3: {
       const std::size_t kept = list.size();
@@ -97,7 +107,8 @@ Work list_work(Draw& draw) {
         list.insert(list.begin() + draw.below(static_cast<int>(list.size())), again);
       }
       return {draw.say("{Remove {the repeated words|repeats|duplicates}|Write every item once}:"),
-              joined(list, ", ", ", "), joined(without_repeats(list), ", ", ", ")};
+              joined(list, ", ", ", "), joined(without_repeats(list), ", ", ", "),
+              with_repeats_marked(list) + ": "};
     }
     default: {
       const std::string given = joined(list, ", ", ", ");
@@ -106,7 +117,7 @@ Work list_work(Draw& draw) {
       const auto place = static_cast<std::size_t>(draw.below(static_cast<int>(list.size())));
       return {draw.say("What is item {number |}$n {of|in} this list:",
                        {{"n", std::to_string(place + 1)}}),
-              given, list[place], numbered(list, place + 1) + ": "};
+              given, list[place], numbered(std::span(list).first(place + 1)) + ": "};
     }
   }
 }
@@ -126,7 +137,7 @@ Work word_work(Draw& draw) {
               word, upper_case(word)};
     case 3:
       return {draw.say("{How many letters {has|are in}|Count the letters of}:"), word,
-              std::to_string(word.size()), numbered(word, word.size()) + ": "};
+              std::to_string(word.size()), numbered(letters_of(word)) + ": "};
     case 4:
       return {draw.say("What is the first letter of:"), word, word.substr(0, 1)};
     default:

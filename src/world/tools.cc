@@ -218,7 +218,8 @@ bool make_tools(Draw& draw, Sample& sample) {
   if (draw.chance(0.4))
     add_system(sample, draw.say("{You are a helpful assistant.|Use the tools when they help.|You "
                                 "can call functions.|Answer briefly.}"));
-  if (draw.chance(0.12)) {
+  // What is asked rarely is learned late: training declines more often.
+  if (draw.chance(draw.split() == Split::train ? 0.25 : 0.12)) {
     decline(draw, sample, draw_tools(draw, offered + 1));
     return draw.fits("tools", sample.subject);
   }

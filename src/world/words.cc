@@ -561,4 +561,21 @@ std::string joined(std::span<const std::string> items, std::string_view between,
   return out;
 }
 
+std::vector<std::string> letters_of(std::string_view word) {
+  std::vector<std::string> letters;
+  for (const char c : word) letters.emplace_back(1, c);
+  return letters;
+}
+
+std::string spelled(std::string_view word, std::string_view between) {
+  return joined(letters_of(word), between, between);
+}
+
+std::string numbered(std::span<const std::string> items) {
+  std::string out;
+  for (std::size_t i = 0; i < items.size(); ++i)
+    out += fmt::format("{}{} {}", i > 0 ? ", " : "", items[i], i + 1);
+  return out;
+}
+
 }  // namespace herd::world
