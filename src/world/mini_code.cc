@@ -251,7 +251,8 @@ Ran text_program(Draw& draw) {
       return {text + "print(len(s))", std::to_string(a.size()), numbered(letters_of(a)) + "\n"};
     case 3: {
       const std::string backwards(a.rbegin(), a.rend());
-      return {text + "print(s[::-1])", backwards, spelled(a, "-") + ", " + spelled(backwards, "-") + "\n"};
+      return {text + "print(s[::-1])", backwards,
+              spelled(a, "-") + ", " + spelled(backwards, "-") + "\n"};
     }
     default: {
       const int times = draw.between(2, 3);

@@ -69,7 +69,8 @@ std::map<std::string_view, int> colours_said(const std::string& text) {
   std::map<std::string_view, int> said;
   for (const std::string_view colour : shape_colours()) {
     const std::string word = std::string(colour) + " ";
-    for (std::size_t p = text.find(word); p != text.npos; p = text.find(word, p + 1)) ++said[colour];
+    for (std::size_t p = text.find(word); p != text.npos; p = text.find(word, p + 1))
+      ++said[colour];
   }
   return said;
 }
@@ -178,6 +179,35 @@ TEST(Pictures, EveryColourAndKindIsSeenInTrainingThoughSomePairsAreNot) {
                      : 0;
     EXPECT_GE(colours, 4) << kind;
   }
+}
+
+// What a board of any colours shows is looked up pixel by pixel at the shapes' middles: the named colour nearest to it
+// makes no held-out pair with the kind that is said.
+TEST(Pictures, ColoursWithoutNamesMakeNoHeldOutPair) {
+  int named = 0, unnamed = 0;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    Draw draw(31, 0, i, 0, Split::train, {});
+    ShapeScene scene;
+    if (!draw_scene(draw, scene, 1, 6)) continue;
+    paint_any_colour(draw, scene);
+    const media::Image image = draw_picture(draw, scene);
+    for (const Shape& shape : scene.shapes) {
+      const auto x = static_cast<std::int64_t>(shape.centre.x);
+      const auto y = static_cast<std::int64_t>(shape.centre.y);
+      const std::uint8_t* pixel =
+          image.rgb.data() + static_cast<std::size_t>(y * image.width + x) * 3;
+      ASSERT_LE(distance(pixel, shape.paint.value()), 3 * 12) << i;  // noise
+      const std::string_view nearest = *std::ranges::min_element(
+          shape_colours(), {},
+          [&](std::string_view name) { return distance(pixel, colour_of(name)); });
+      // Noise may move a pixel across the line between two colours.
+      if (nearest == shape.colour)
+        EXPECT_EQ(split_of(shape_pair_kind, shape.name(), shape_pair_percent), Split::train) << i;
+      (distance(pixel, colour_of(nearest)) < 60 ? named : unnamed) += 1;
+    }
+  }
+  EXPECT_GT(unnamed, 300);
+  EXPECT_GT(named, 50);
 }
 
 // The share of a pie's pixels, against the answer.

@@ -88,8 +88,8 @@ void add_look_up_of_several(Draw& draw, Sample& sample, const std::string& befor
     keys += (keys.empty() ? "" : ", ") + pair.key;
     values += (values.empty() ? "" : ", ") + pair.value;
   }
-  add_user(sample, before + draw.say("{Look up|Give me the values of|What are}: $keys",
-                                     {{"keys", keys}}));
+  add_user(sample,
+           before + draw.say("{Look up|Give me the values of|What are}: $keys", {{"keys", keys}}));
   add_answer(sample, values);
 }
 

@@ -39,7 +39,39 @@ std::vector<Point> star_points(int points, double inner) {
   return out;
 }
 
-void paint_shape(Canvas& canvas, const Shape& shape, Colour colour, double tilt) {
+constexpr std::string_view blob = "blob";
+
+// A closed line around the centre, each time another one.
+std::vector<Point> blob_points(Draw& draw) {
+  std::vector<Point> out;
+  const int corners = draw.between(5, 9);
+  for (int i = 0; i < corners; ++i) {
+    const double angle = 2 * std::numbers::pi * i / corners, r = draw.real(0.45, 1.0);
+    out.push_back({r * std::sin(angle), -r * std::cos(angle)});
+  }
+  return out;
+}
+
+// Seen on every ground: neither as light nor as dark as they are.
+Colour draw_any_colour(Draw& draw) {
+  while (true) {
+    const auto channel = [&] { return static_cast<std::uint8_t>(draw.below(256)); };
+    const Colour colour{channel(), channel(), channel()};
+    const int light = (2 * colour.red + 5 * colour.green + colour.blue) / 8;
+    if (light > 70 && light < 190) return colour;
+  }
+}
+
+std::string_view nearest_name(Colour colour) {
+  const auto distance = [&](std::string_view name) {
+    const Colour other = colour_of(name);
+    return std::abs(colour.red - other.red) + std::abs(colour.green - other.green) +
+           std::abs(colour.blue - other.blue);
+  };
+  return *std::ranges::min_element(shape_colour_list, {}, distance);
+}
+
+void paint_shape(Draw& draw, Canvas& canvas, const Shape& shape, Colour colour, double tilt) {
   const auto corners = [&](std::vector<Point> points) {
     canvas.polygon(turned(std::move(points), shape, tilt), colour);
   };
@@ -48,6 +80,7 @@ void paint_shape(Canvas& canvas, const Shape& shape, Colour colour, double tilt)
     return corners({{-0.85, -0.85}, {0.85, -0.85}, {0.85, 0.85}, {-0.85, 0.85}});
   if (shape.kind == "triangle") return corners({{0, -1}, {0.95, 0.75}, {-0.95, 0.75}});
   if (shape.kind == "star") return corners(star_points(5, 0.42));
+  if (shape.kind == blob) return corners(blob_points(draw));
   if (shape.kind == "cross")
     return corners({{-0.33, -1},
                     {0.33, -1},
@@ -120,6 +153,19 @@ bool draw_scene(Draw& draw, ShapeScene& scene, int least, int most) {
   return true;
 }
 
+void paint_any_colour(Draw& draw, ShapeScene& scene) {
+  for (Shape& shape : scene.shapes) {
+    do {
+      shape.paint = draw_any_colour(draw);
+      shape.colour = nearest_name(*shape.paint);
+    } while (!draw.may_use(shape_pair_kind, shape.name(), shape_pair_percent));
+  }
+}
+
+void make_blobs(ShapeScene& scene) {
+  for (Shape& shape : scene.shapes) shape.kind = blob;
+}
+
 media::Image draw_picture(Draw& draw, ShapeScene& scene) {
   constexpr int tile = 112;
   const bool close = scene.columns == 1 && scene.rows == 1;
@@ -134,8 +180,8 @@ media::Image draw_picture(Draw& draw, ShapeScene& scene) {
     const double room = scale * 17.5 - shape.radius;
     const double dx = draw.real(-room, room), dy = draw.real(-room, room);
     shape.centre = {(shape.column + 0.5) * cell_width + dx, (shape.row + 0.5) * cell_height + dy};
-    const Colour colour = varied(draw, colour_of(shape.colour), 8);
-    paint_shape(canvas, shape, colour, draw.real(-0.02, 0.02));
+    const Colour colour = shape.paint.value_or(varied(draw, colour_of(shape.colour), 8));
+    paint_shape(draw, canvas, shape, colour, draw.real(-0.02, 0.02));
   }
   canvas.noise(draw, draw.one({0, 4, 8, 12}));
   return canvas.take();

@@ -1,6 +1,7 @@
 // A picture of coloured shapes in the cells of a grid, and what is in it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,8 @@ struct Shape {
   bool large = false;
   int column = 0, row = 0;  // cells from the top left
   Point centre{};
-  double radius = 0;  // pixels
+  double radius = 0;            // pixels
+  std::optional<Colour> paint;  // another colour than the named one
 
   [[nodiscard]] std::string name() const;  // "red circle"
 };
@@ -39,6 +41,12 @@ inline constexpr int shape_pair_percent = 15;
 
 // Scenes of up to `most` shapes on columns x rows cells. False: the first shape is of the other split.
 bool draw_scene(Draw& draw, ShapeScene& scene, int least, int most);
+
+// Takes away the colours' names, or the kinds: shapes of any colour, blobs of no kind. From named pairs alone a model
+// learns which pairs there are, and reads one that it never saw as one that it did. Training only; no colour is nearest
+// to one that would make a held-out pair.
+void paint_any_colour(Draw& draw, ShapeScene& scene);
+void make_blobs(ShapeScene& scene);
 
 // One cell is about 37 pixels, so 3 x 3 are a tile of 112 x 112; a lone cell fills one.
 media::Image draw_picture(Draw& draw, ShapeScene& scene);

@@ -196,12 +196,12 @@ bool ask_more(Draw& draw, const ShapeScene& scene, Asked& asked) {
   asked.question = draw.say("Are there more $x or more $y?",
                             {{"x", swapped ? fewer : more}, {"y", swapped ? more : fewer}});
   const auto [few, many] = std::minmax(first, second);
-  asked.answer = draw.say(swapped ? "$few $fewer, $many $more: more $more."
-                                  : "$many $more, $few $fewer: more $more.",
-                          {{"few", std::to_string(few)},
-                           {"fewer", fewer},
-                           {"many", std::to_string(many)},
-                           {"more", more}});
+  asked.answer = draw.say(
+      swapped ? "$few $fewer, $many $more: more $more." : "$many $more, $few $fewer: more $more.",
+      {{"few", std::to_string(few)},
+       {"fewer", fewer},
+       {"many", std::to_string(many)},
+       {"more", more}});
   asked.check = Check::conclusion;
   asked.accepted = {"more " + more};
   return true;
@@ -248,16 +248,32 @@ bool make_board(Draw& draw, Sample& sample) {
   const int cells = scene.columns * scene.rows;
   if (!draw_scene(draw, scene, cells, cells)) return false;
   sample.subject = scene.shapes[0].name();
-  sample.pictures.push_back(draw_picture(draw, scene));
-
-  std::vector<const Shape*> in_order;
-  for (const std::size_t i : scene.in_order()) in_order.push_back(&scene.shapes[i]);
   const auto board = [&](auto&& name_of) {
     std::string text;
-    for (const Shape* shape : in_order)
-      text += std::string(shape->column > 0 ? ", " : shape->row > 0 ? "\n" : "") + name_of(*shape);
+    for (const std::size_t i : scene.in_order()) {
+      const Shape& shape = scene.shapes[i];
+      text += std::string(shape.column > 0 ? ", " : shape.row > 0 ? "\n" : "") + name_of(shape);
+    }
     return text;
   };
+  const auto kind = [](const Shape& shape) { return std::string(shape.kind); };
+  constexpr std::string_view ask_kinds =
+      "{Which {kinds of shape|shapes} are there, row by row?|Only the {kinds|shapes}, row by row.}";
+  if (draw.split() == Split::train && draw.chance(0.4)) {
+    const bool kinds = draw.chance(0.6);
+    kinds ? paint_any_colour(draw, scene) : make_blobs(scene);
+    sample.pictures.push_back(draw_picture(draw, scene));
+    add_user(
+        sample,
+        draw.say(kinds ? ask_kinds
+                       : "{Which colours are there, row by row?|Only the colours, row by row.}"),
+        1);
+    add_answer(sample, kinds ? board(kind)
+                             : board([](const Shape& shape) { return std::string(shape.colour); }));
+    grade_as(sample, Check::exact);
+    return true;
+  }
+  sample.pictures.push_back(draw_picture(draw, scene));
   std::vector<int> left{0, 1, 2};
   draw.shuffle(left);
   left.resize(static_cast<std::size_t>(draw.turns(1, 3)));
@@ -267,11 +283,8 @@ bool make_board(Draw& draw, Sample& sample) {
       add_user(sample, draw.say("{Read the board.|What is on the board, row by row?}"), pictures);
       add_answer(sample, board([](const Shape& shape) { return shape.name(); }));
     } else if (about == 1) {
-      add_user(sample,
-               draw.say("{Which {kinds of shape|shapes} are there, row by row?|Only the "
-                        "{kinds|shapes}, row by row.}"),
-               pictures);
-      add_answer(sample, board([](const Shape& shape) { return std::string(shape.kind); }));
+      add_user(sample, draw.say(ask_kinds), pictures);
+      add_answer(sample, board(kind));
     } else {
       const Shape& cell = scene.shapes[0];
       add_user(sample,

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "world/draw.h"
+#include "world/shape_scene.h"
 #include "world/task_list.h"
 #include "world/turns.h"
 #include "world/words.h"
@@ -20,6 +21,7 @@ std::string draw_item(Draw& draw, int kind) {
   if (kind == 0) return std::string(draw.one(lexicon()));
   if (kind == 1) return std::to_string(draw.below(draw.one({10, 100, 1000})));
   if (kind == 2) return std::string(draw.one(people()).name);
+  if (kind == 4) return (std::string(draw.one(shape_colours())) += ' ') += draw.one(shape_kinds());
   std::string out;
   for (int i = draw.between(2, 5); i > 0; --i) out += draw.one(letters);
   return out;
@@ -59,8 +61,8 @@ std::string in_heaps(const List& list, bool numbers) {
   List heaps(4);
   for (const std::string& item : list) {
     const char first = static_cast<char>(item.front() | 0x20);  // small or capital
-    const std::size_t heap = numbers ? item.size() - 1
-                                     : std::size_t{first > 'f'} + (first > 'm') + (first > 's');
+    const std::size_t heap =
+        numbers ? item.size() - 1 : std::size_t{first > 'f'} + (first > 'm') + (first > 's');
     heaps[heap] += (heaps[heap].empty() ? "" : ", ") + item;
   }
   if (numbers) heaps.pop_back();  // none has four digits
@@ -75,7 +77,8 @@ struct Work {
 };
 
 Work list_work(Draw& draw) {
-  const int kind = draw.below(4);
+  // Training also writes of coloured shapes, those among them that it never sees in a picture.
+  const int kind = draw.split() == Split::train && draw.chance(0.15) ? 4 : draw.below(4);
   List list = draw_list(draw, kind, draw.items(2, 24));
   const bool numbers = kind == 1;
   switch (draw.below(5)) {

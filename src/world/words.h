@@ -57,8 +57,8 @@ std::string upper_case(std::string_view text);    // ASCII
 std::string number_word(int n);                   // "twenty-one"; 0 to 9999
 std::string joined(std::span<const std::string> items, std::string_view between = ", ",
                    std::string_view last = " and ");
-std::vector<std::string> letters_of(std::string_view word);                // ASCII: "sun" is s, u, n
-std::string spelled(std::string_view word, std::string_view between);      // "s-u-n"
-std::string numbered(std::span<const std::string> items);                  // "sun 1, moon 2"
+std::vector<std::string> letters_of(std::string_view word);            // ASCII: "sun" is s, u, n
+std::string spelled(std::string_view word, std::string_view between);  // "s-u-n"
+std::string numbered(std::span<const std::string> items);              // "sun 1, moon 2"
 
 }  // namespace herd::world
