@@ -200,9 +200,9 @@ TEST(Pictures, ColoursWithoutNamesMakeNoHeldOutPair) {
       const std::string_view nearest = *std::ranges::min_element(
           shape_colours(), {},
           [&](std::string_view name) { return distance(pixel, colour_of(name)); });
-      // Noise may move a pixel across the line between two colours.
-      if (nearest == shape.colour)
+      if (nearest == shape.colour) {  // noise may move a pixel across the line between two colours
         EXPECT_EQ(split_of(shape_pair_kind, shape.name(), shape_pair_percent), Split::train) << i;
+      }
       (distance(pixel, colour_of(nearest)) < 60 ? named : unnamed) += 1;
     }
   }
