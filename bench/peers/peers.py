@@ -89,9 +89,13 @@ class Llama:
             return found, memory
         shared = 8
         context = max(several) * (answer + shared) + 64
-        text, _, more = run([self.folder / "llama-batched-bench", "-m", self.model, "-t", self.threads, "-c", context,
-                             "-npp", shared, "-ntg", answer, "-npl", ",".join(map(str, several)),
-                             *(["-rtr"] if self.repacks else []), *self.more])
+        try:
+            text, _, more = run([self.folder / "llama-batched-bench", "-m", self.model, "-t", self.threads, "-c", context,
+                                 "-npp", shared, "-ntg", answer, "-npl", ",".join(map(str, several)),
+                                 *(["-rtr"] if self.repacks else []), *self.more])
+        except Failed as error:  # llama-bench's rows stand all the same
+            print(f"llama-batched-bench: {error}", file=sys.stderr)
+            return found, memory
         for batch in several:
             # |    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |
             row = re.search(rf"^\|\s*{shared} \|\s*{answer} \|\s*{batch} \|(.*)\|\s*$", text, re.MULTILINE)

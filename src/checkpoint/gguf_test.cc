@@ -160,7 +160,7 @@ TEST(Gguf, NoChangedByteLeadsOutsideTheFile) {
     for (std::uint64_t k = 0; k < 1 + i % 3; ++k) {
       const auto at =
           static_cast<std::size_t>(uniform(i, 2 * k) * static_cast<double>(damaged.size() - 80));
-      damaged[at] = static_cast<char>(uniform(i, 2 * k + 1) * 256);
+      damaged[at] = static_cast<char>(static_cast<unsigned char>(uniform(i, 2 * k + 1) * 256));
     }
     // In memory of just that size, so that a sanitizer sees a step beyond it.
     const std::vector<char> exact(damaged.begin(), damaged.end());

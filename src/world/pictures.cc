@@ -39,13 +39,6 @@ bool in_others(const std::vector<ShapeScene>& scenes, std::size_t asked, const S
   return false;
 }
 
-std::string caption_of(const ShapeScene& scene) {
-  std::vector<std::string> names;
-  for (const std::size_t i : scene.in_order())
-    names.push_back(with_article(scene.shapes[i].name()));
-  return capitalised(joined(names)) + ".";
-}
-
 // What was asked of which scene; of all of them together counts as of the first.
 using AskedAlready = std::set<std::pair<int, std::size_t>>;
 

@@ -187,6 +187,13 @@ media::Image draw_picture(Draw& draw, ShapeScene& scene) {
   return canvas.take();
 }
 
+std::string caption_of(const ShapeScene& scene) {
+  std::vector<std::string> names;
+  for (const std::size_t i : scene.in_order())
+    names.push_back(with_article(scene.shapes[i].name()));
+  return capitalised(joined(names)) + ".";
+}
+
 std::string place_name(const ShapeScene& scene, const Shape& shape) {
   constexpr std::string_view across[] = {"left", "", "right"}, down[] = {"top", "", "bottom"};
   const std::string_view x = across[shape.column * 3 / scene.columns],

@@ -51,6 +51,9 @@ void make_blobs(ShapeScene& scene);
 // One cell is about 37 pixels, so 3 x 3 are a tile of 112 x 112; a lone cell fills one.
 media::Image draw_picture(Draw& draw, ShapeScene& scene);
 
+// "A red circle and a blue star.": all shapes in reading order.
+std::string caption_of(const ShapeScene& scene);
+
 // "top left", "middle", "right": on a grid of three by three.
 std::string place_name(const ShapeScene& scene, const Shape& shape);
 

@@ -24,13 +24,6 @@ std::vector<std::string> others(Words all, std::string_view right) {
   return out;
 }
 
-std::string caption_of(const ShapeScene& scene) {
-  std::vector<std::string> names;
-  for (const std::size_t i : scene.in_order())
-    names.push_back(with_article(scene.shapes[i].name()));
-  return capitalised(joined(names)) + ".";
-}
-
 bool ask_caption(Draw& draw, const ShapeScene& scene, Asked& asked) {
   if (scene.shapes.size() > 4) return false;
   asked.question = draw.say(
