@@ -1,14 +1,19 @@
 // Models as GGUF files that the `gguf` package wrote (tools/reference/make_gguf.py), against the same weights as
 // Hugging Face publishes them: the same configuration, the same bits of every logit. Split files, files of pictures.
+#include "checkpoint/gguf.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cmath>
 
 #include "base/rng.h"
+#include "checkpoint/gguf_writer.h"
+#include "checkpoint/store.h"
 #include "engine/bundle.h"
 #include "engine/model_files.h"
 #include "engine/session.h"
+#include "llama4/gguf.h"
 #include "llama4/gguf_export.h"
 #include "llama4/load.h"
 
@@ -123,6 +128,8 @@ TEST(GgufFile, AnyShardStandsForAllAndAMissingOneIsNamed) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Code::shard_invalid);
   EXPECT_NE(missing.error().message.find("scout-00003-of-00004.gguf"), std::string::npos);
+  fs::create_directory(copy / "scout-00003-of-00004.gguf");  // no file either
+  EXPECT_EQ(llama4::load(copy / "scout-00001-of-00004.gguf").error().code, Code::shard_invalid);
   fs::remove_all(copy);
 }
 
@@ -204,11 +211,68 @@ TEST_F(Written, ShardsAreOneModel) {
   }
   ASSERT_GT(shards, 4);
   EXPECT_FALSE(fs::exists(directory / "scout.gguf"));
+  // llama.cpp refuses keys of other types than its own tools write.
+  const auto store = checkpoint::Store::open(first).value();
+  using checkpoint::GgufType;
+  EXPECT_EQ(store.gguf().front().find("split.no")->type, GgufType::u16);
+  EXPECT_EQ(store.gguf().front().find("split.count")->type, GgufType::u16);
+  EXPECT_EQ(store.gguf().front().find("split.tensors.count")->type, GgufType::i32);
   auto loaded = llama4::load(first);
   ASSERT_TRUE(loaded) << to_string(loaded.error());
   const auto original = llama4::load(root() / "tests/data/models/scout").value();
   const engine::Prompt prompt = prompt_for(original->config());
   EXPECT_EQ(logits_of(**loaded, prompt), logits_of(*original, prompt));
+}
+
+// Hugging Face's names and fused experts have no place in a GGUF file, and in blocks no row of theirs can be halved.
+TEST_F(Written, FusedExpertsInBlocksAreRefused) {
+  const auto original = checkpoint::Store::open(write("scout", "f32")).value();
+  const llama4::TextConfig text = llama4::read_config(directory / "scout.gguf").value().text;
+  std::vector<checkpoint::PlannedTensor> planned;
+  std::vector<std::vector<std::byte>> data;
+  for (const checkpoint::StoredTensor& tensor : original.tensors()) {
+    if (tensor.name.starts_with("blk.0.ffn_") && tensor.name.find("_exps.") != std::string::npos)
+      continue;
+    planned.push_back({tensor.name, tensor.dtype, tensor.shape});
+    data.emplace_back(tensor.data, tensor.data + tensor.bytes);
+  }
+  const Shape both{text.experts, text.width, 2 * text.expert_width};
+  const Shape down{text.experts, text.expert_width, text.width};
+  for (const auto& [name, shape] : {std::pair{"gate_up_proj", both}, {"down_proj", down}}) {
+    planned.push_back({fmt::format("layers.0.feed_forward.experts.{}", name), DType::q8_0, shape});
+    data.emplace_back(checkpoint::gguf_bytes_of(planned.back()), std::byte{1});
+  }
+  checkpoint::GgufKeys keys;
+  for (const checkpoint::GgufEntry& entry : original.gguf().front().entries)
+    if (entry.key != "general.alignment") keys.copy(entry);
+  const fs::path file = directory / "fused.gguf";
+  {
+    auto writer = checkpoint::GgufWriter::create(file, keys, planned).value();
+    for (const auto& bytes : data) ASSERT_TRUE(writer.write(bytes));
+    ASSERT_TRUE(writer.finish());
+  }
+  const auto loaded = llama4::load(file);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, Code::tensor_mismatch);
+  EXPECT_NE(loaded.error().message.find("fused experts in q8_0"), std::string::npos)
+      << loaded.error().message;
+}
+
+// A tensor of no bytes may promise 2^40 experts.
+TEST_F(Written, ExpertsOfNoBytesTakeNoMemory) {
+  const fs::path file = directory / "none.gguf";
+  {
+    auto writer = checkpoint::GgufWriter::create(
+                      file, {},
+                      std::vector<checkpoint::PlannedTensor>{
+                          {"blk.7.ffn_gate_exps.weight", DType::f32, {1ll << 40, 1, 0}}})
+                      .value();
+    ASSERT_TRUE(writer.write({}));
+    ASSERT_TRUE(writer.finish());
+  }
+  const auto store = checkpoint::Store::open(file);
+  ASSERT_TRUE(store) << to_string(store.error());
+  EXPECT_EQ(llama4::tensors_of_gguf(*store).size(), 1u);
 }
 
 TEST_F(Written, FewerBitsLoseLittleAndTheFewerTheMore) {

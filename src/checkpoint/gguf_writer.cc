@@ -55,6 +55,11 @@ void GgufKeys::put_u16(std::string_view key, std::uint16_t value) {
   append_pod(bytes_, value);
 }
 
+void GgufKeys::put(std::string_view key, std::int32_t value) {
+  begin(key, static_cast<std::uint32_t>(GgufType::i32));
+  append_pod(bytes_, value);
+}
+
 void GgufKeys::put(std::string_view key, float value) {
   begin(key, static_cast<std::uint32_t>(GgufType::f32));
   append_pod(bytes_, value);

@@ -21,6 +21,7 @@ class GgufKeys {
  public:
   void put(std::string_view key, std::uint32_t value);
   void put_u16(std::string_view key, std::uint16_t value);  // split.* are of this width
+  void put(std::string_view key, std::int32_t value);
   void put(std::string_view key, float value);
   void put(std::string_view key, bool value);
   void put(std::string_view key, std::string_view value);

@@ -92,13 +92,17 @@ Result<void> Store::open_gguf(const fs::path& path, const fs::path& projector,
   format_ = Format::gguf;
   const std::vector<fs::path> shards = gguf_shards(path);
   for (const fs::path& shard : shards)
-    if (std::error_code error; !fs::exists(shard, error))
+    if (std::error_code error; !fs::is_regular_file(shard, error))
       return fail_with_hint(
           Code::shard_invalid,
           fmt::format("missing shard {} of {}", shard.filename().string(), shards.size()),
           "the download is not complete; fetch the file again");
   std::uint64_t total = 0, done = 0;
-  for (const fs::path& shard : shards) total += fs::file_size(shard);
+  for (const fs::path& shard : shards) {
+    std::error_code error;  // a file that is gone meanwhile is told when it is opened
+    const std::uintmax_t bytes = fs::file_size(shard, error);
+    if (!error) total += bytes;
+  }
   const auto add = [&](const fs::path& file, std::vector<GgufHeader>& headers) -> Result<void> {
     HERD_TRY_VOID(add_gguf(file, headers));
     done += files_.back().bytes().size();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -74,7 +75,8 @@ class WeightSizes final : public nn::ParameterVisitor {
 
   explicit WeightSizes(llama4::Model& model) { model.parameters(*this); }
 
-  Size every_row, wanted_row, expert;  // wanted_row: the output matrix; expert: one of one layer
+  Size every_row, wanted_row;           // wanted_row: the output matrix
+  std::map<std::int64_t, Size> expert;  // one of each layer: mixes give layers different formats
   // Of a picture: met by patches, by those and the class vector, by vectors after the pixel shuffle.
   Size patches_alone, every_patch, every_vector;
   std::set<DType> of_patches;  // what those are of that every patch meets
@@ -94,10 +96,12 @@ class WeightSizes final : public nn::ParameterVisitor {
     }
   }
   void vector(std::string_view, Tensor&) override {}
-  void experts(std::string_view, nn::ExpertMatrices& experts) override {
-    expert = {};  // all layers' are alike
+  void experts(std::string_view name, nn::ExpertMatrices& experts) override {
+    std::int64_t layer = 0;  // "layers.3.feed_forward.experts"
+    const std::string_view number = name.substr(name.find('.') + 1);
+    std::from_chars(number.data(), number.data() + number.size(), layer);
     for (const auto* matrices : {&experts.gate, &experts.up, &experts.down})
-      expert += size_of(matrices->front());
+      expert[layer] += size_of(matrices->front());
   }
 
  private:
@@ -171,12 +175,13 @@ class Passes {
   std::pair<double, double> count(Test test) {
     work_ = products_ = 0;
     counting_ = true;
-    ctx_.watch = [&](std::string_view place, std::int64_t, const Tensor& x) {
+    ctx_.watch = [&](std::string_view place, std::int64_t layer, const Tensor& x) {
       if (place != "experts") return;
       const auto chosen = x.as<std::int32_t>();
       const std::set<std::int32_t> different(chosen.begin(), chosen.end());
-      work_ += sizes_.expert.bytes * static_cast<double>(different.size());
-      products_ += sizes_.expert.products * static_cast<double>(chosen.size());
+      const WeightSizes::Size& expert = sizes_.expert.at(layer);
+      work_ += expert.bytes * static_cast<double>(different.size());
+      products_ += expert.products * static_cast<double>(chosen.size());
     };
     test();
     ctx_.watch = nullptr;

@@ -51,6 +51,29 @@ TEST(Bench, CountsWhatAPassReadsAndMultiplies) {
   const json::value row = document_of(ran).as_array().at(0);
   const double seconds = 10 / number(row, "tps");
   EXPECT_NEAR(number(row, "gops") * seconds * 1e9 / (2 * (10 * layers + head)), 1, 0.02);
+  EXPECT_NEAR(number(row, "gbps") * seconds * 1e9 / (2 * (layers + head)), 1, 0.02);  // bfloat16
+}
+
+// One token reads one expert of each layer that has them, whatever another layer's experts are made of.
+TEST(Bench, CountsTheExpertsThatATokenReads) {
+  const std::string scout = test_model("scout");
+  const json::value shape = document_of(run_herd({"inspect", scout, "--json"}));
+  const json::value& text = shape.at("text");
+  const auto of = [&](const char* name) { return number(text, name); };
+  const double d = of("width"), h = of("heads") * of("head_size"),
+               kv = of("key_value_heads") * of("head_size"), inner = of("expert_width");
+  ASSERT_EQ(of("experts_per_token"), 1);
+  double read = d * of("vocabulary");
+  for (const json::value& layer : shape.at("layers").as_array()) {
+    read += 2 * d * h + 2 * d * kv;
+    const bool routes = layer.at("feed_forward").as_string() == "moe";
+    // A shared expert, a chosen one and the router; or a dense one.
+    read += routes ? 2 * 3 * d * inner + d * of("experts") : 3 * d * of("dense_width");
+  }
+  const Ran ran = run_herd({"bench", scout, "-p", "0", "-n", "1", "-r", "1", "--json"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const json::value row = document_of(ran).as_array().at(0);
+  EXPECT_NEAR(number(row, "gbps") / number(row, "tps") * 1e9 / (2 * read), 1, 0.02);
 }
 
 // The same for a tile: the embedding meets every patch, the encoder's layers the class vector as well, the adapter and

@@ -97,6 +97,11 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
           : fs::exists(source / "tokenizer.json") || fs::exists(source / "tokenizer.model");
   std::optional<llama4::MixRow> mix;  // none: keep
   if (const llama4::MixRow* named = llama4::find_mix(options.type)) mix = *named;
+  if (!mix && (options.pure || options.imatrix))
+    return fail_with_hint(Code::usage,
+                          fmt::format("--type keep rounds nothing, so {} would do nothing",
+                                      options.pure ? "--pure" : "--imatrix"),
+                          "--type names a format to round to, as q4_k_m");
   if (mix && options.pure) mix = llama4::pure(*mix);
   llama4::GgufExport out{
       .mix = mix ? &*mix : nullptr,

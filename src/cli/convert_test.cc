@@ -163,6 +163,9 @@ TEST_F(Convert, SaysWhatItCannot) {
   EXPECT_EQ(type.status, 2);
   EXPECT_THAT(type.err, HasSubstr("bf16, f32, fp8 and int4"));
   EXPECT_EQ(run_herd({"quantize", cria, at("x.gguf"), "--type", "q9"}).status, 2);
+  const Ran kept = run_herd({"convert", cria, at("x.herd"), "--pure"});
+  EXPECT_EQ(kept.status, 2);
+  EXPECT_THAT(kept.err, HasSubstr("--type keep rounds nothing"));
 }
 
 }  // namespace

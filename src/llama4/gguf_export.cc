@@ -280,7 +280,9 @@ Result<void> write_matrix(GgufWriter& file, const Matrix& matrix, const PlannedT
   }
   if (!planned.packed) return {};
   constexpr std::array<std::byte, packed_page> zeros{};
-  return write(std::span(zeros).first((packed_page - written % packed_page) % packed_page));
+  const std::uint64_t rest = written % packed_page;
+  if (rest == 0) return {};  // the tensor is whole, and the next one has begun
+  return write(std::span(zeros).first(packed_page - rest));
 }
 
 Result<void> write_parts(GgufWriter& file, std::span<const Part> parts, const GgufExport& options,
@@ -332,7 +334,7 @@ Result<void> write_text(const fs::path& out, const GgufKeys& keys, std::span<con
     if (shard > 0) own.put("general.architecture", "llama4");
     own.put_u16("split.no", static_cast<std::uint16_t>(shard));
     own.put_u16("split.count", static_cast<std::uint16_t>(count));
-    own.put("split.tensors.count", u32(static_cast<std::int64_t>(parts.size())));
+    own.put("split.tensors.count", static_cast<std::int32_t>(parts.size()));  // llama.cpp's type
     const fs::path path =
         out.parent_path() / checkpoint::gguf_shard_name(out.stem().string(), shard + 1, count);
     HERD_TRY_VOID(write_file(

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/limits.h"
 #include "llama4/gguf.h"
 
 namespace herd::llama4 {
@@ -134,7 +135,9 @@ std::vector<MergedTensor> tensors_of_gguf(const checkpoint::Store& store) {
     const auto parts = layer_name(stored.name, "blk.");
     const auto experts = std::ranges::find(expert_names, parts ? parts->part : "", &NamePair::gguf);
     if (parts && experts != expert_names.end() && parts->end == "weight" &&
-        stored.shape.rank() == 3) {
+        stored.shape.rank() == 3 &&
+        // Of no bytes a file can promise any number; what is not split does not fit the model and is named.
+        static_cast<std::uint64_t>(stored.shape[0]) <= limits::experts_max) {
       const std::int64_t rows = stored.shape[1], width = stored.shape[2];
       const std::int64_t experts_here = std::max<std::int64_t>(1, stored.shape[0]);
       const std::int64_t bytes = static_cast<std::int64_t>(stored.bytes) / experts_here;

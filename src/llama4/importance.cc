@@ -126,6 +126,20 @@ Result<void> write_importance(const Importance& importance, const fs::path& path
   return file.finish();
 }
 
+namespace {
+
+struct HeadFinder final : nn::ParameterVisitor {
+  explicit HeadFinder(Model& model) { model.parameters(*this); }
+  const Matrix* head = nullptr;
+  void matrix(std::string_view name, Matrix& matrix) override {
+    if (name == "lm_head.weight") head = &matrix;
+  }
+  void vector(std::string_view, Tensor&) override {}
+  void experts(std::string_view, nn::ExpertMatrices&) override {}
+};
+
+}  // namespace
+
 ImportanceCollector::ImportanceCollector(Model& model) {
   for (const GgufMatrices& tensor : gguf_matrices(model)) {
     InputSums& sums = tensors_[tensor.name];
@@ -135,6 +149,11 @@ ImportanceCollector::ImportanceCollector(Model& model) {
     for (std::size_t m = 0; m < tensor.matrices.size(); ++m)
       places_.emplace(tensor.matrices[m]->data, Place{&sums, m});  // tied ones: the embedding
   }
+  // Once packed, a tied output matrix lies elsewhere than the embedding that it is written as.
+  const auto tied = tensors_.find("token_embd.weight");
+  if (!model.config().text.ties_embeddings || tied == tensors_.end()) return;
+  if (const Matrix* head = HeadFinder(model).head)
+    places_.emplace(head->data, Place{&tied->second, 0});
 }
 
 void ImportanceCollector::saw(const Tensor& x_TI, std::span<const MatmulGroup> groups) {

@@ -107,10 +107,13 @@ class Binder final : public nn::ParameterVisitor {
     const NamedTensor* gate_up = take(fused, {count, width, 2 * inner});
     const NamedTensor* down = take(fmt::format("{}.down_proj", name), {count, inner, width});
     if (gate_up == nullptr || down == nullptr) return;
-    if (gate_up->packed || down->packed) {
-      mismatched_.push_back(fmt::format("{} is in packed blocks of fused experts", name));
-      return;
-    }
+    // Half a row begins at an element, which numbers in blocks have no place for.
+    for (const auto& [part, end] : {std::pair{gate_up, "gate_up_proj"}, {down, "down_proj"}})
+      if (part->packed || row_of(part->dtype).block > 1) {
+        mismatched_.push_back(fmt::format("{}.{} is fused experts in {}, wanted numbers one by one",
+                                          name, end, row_of(part->dtype).name));
+        return;
+      }
     const auto element = static_cast<std::int64_t>(row_of(gate_up->dtype).bytes);
     const auto down_element = static_cast<std::int64_t>(row_of(down->dtype).bytes);
     for (std::int64_t e = 0; e < count; ++e) {

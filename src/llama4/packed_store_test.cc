@@ -229,6 +229,23 @@ TEST_F(PackedStore, KeepsATiedOutputMatrixPackedAndTied) {
   EXPECT_EQ(logits_of(*d), wanted);
 }
 
+// Whole pages need nothing behind them: not the last tensor of a file, and not one before another.
+TEST_F(PackedStore, EndsWhereItsLastMatrixFillsItsPages) {
+  std::vector<float> before;
+  for (const char* format : {"q8_0", "q4_0"}) {
+    const fs::path file = write(models() / "onelayer", fmt::format("{}.herd", format), format,
+                                GgufKind::packed_store);
+    const auto loaded = open(file);
+    ASSERT_TRUE(loaded);
+    bool whole = false;
+    for (const checkpoint::StoredTensor& tensor : loaded->store().tensors())
+      whole |= tensor.packed && tensor.bytes % packed_page == 0;
+    EXPECT_TRUE(whole) << format;
+    EXPECT_EQ(Numbers(loaded->model()).all.size(),
+              Numbers(open(models() / "onelayer")->model()).all.size());
+  }
+}
+
 TEST_F(PackedStore, IsNotLearnedFrom) {
   const fs::path store = write(models() / "scout", "a.herd", "q8_0", GgufKind::packed_store);
   const auto refused = load_to_learn(store);

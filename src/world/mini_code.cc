@@ -274,7 +274,10 @@ bool predict(Draw& draw, Sample& sample) {
                             "program:|What is printed?}\n\n$text",
                             {{"text", ran.text}}));
   add_answer(sample, ran.steps.empty() ? ran.output : ran.steps + "It prints: " + ran.output);
-  grade_as(sample, Check::conclusion, {ran.output});
+  if (ran.steps.empty())
+    grade_as(sample, Check::exact);
+  else
+    grade_as(sample, Check::conclusion, {ran.output});
   return true;
 }
 

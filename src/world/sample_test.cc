@@ -176,5 +176,21 @@ TEST(World, AMixtureKeepsItsShares) {
   }
 }
 
+// What is worked out is judged by its conclusion, whatever its case; what a program prints at once is judged as it is.
+TEST(World, CapitalsThatAProgramPrintsAreCapitals) {
+  int upper = 0;
+  for (std::uint64_t i = 0; i < 600; ++i) {
+    const Sample sample = make_sample(*find_task("code"), 5, i, Split::train);
+    const std::string question = prompt_of(sample).messages.back().text();
+    if (!question.ends_with("print(s.upper())")) continue;
+    ++upper;
+    std::string small = sample.expected;
+    for (char& c : small) c = static_cast<char>(c | 0x20);
+    EXPECT_TRUE(is_right(sample, sample.expected));
+    EXPECT_FALSE(is_right(sample, small)) << small;
+  }
+  EXPECT_GT(upper, 5);
+}
+
 }  // namespace
 }  // namespace herd::world
