@@ -25,14 +25,27 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+namespace {
+
+// Q4_K_M is meant where q4_k_m is wanted.
+std::string in_small_letters(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+}  // namespace
+
 std::optional<std::string_view> nearest(std::string_view word,
                                         std::span<const std::string_view> candidates) {
   constexpr std::size_t word_bytes_max = 64;
   if (word.size() > word_bytes_max) return std::nullopt;
   std::size_t best = std::max<std::size_t>(1, word.size() / 3) + 1;
   std::optional<std::string_view> out;
+  const std::string small = in_small_letters(word);
   for (std::string_view candidate : candidates) {
-    const std::size_t edits = edit_distance(word, candidate);
+    const std::size_t edits = edit_distance(small, in_small_letters(candidate));
     if (edits < best) {
       best = edits;
       out = candidate;

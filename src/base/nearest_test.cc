@@ -37,5 +37,11 @@ TEST(Nearest, DoesNotWorkOnLongWords) {
   EXPECT_EQ(nearest(word, names), std::nullopt);
 }
 
+TEST(Nearest, TakesCapitalsForSmallLetters) {
+  constexpr std::string_view types[] = {"q4_k_m", "q5_k_m", "iq4_nl"};
+  EXPECT_EQ(nearest("Q4_K_M", types), "q4_k_m");
+  EXPECT_EQ(nearest("IQ4_XL", types), "iq4_nl");
+}
+
 }  // namespace
 }  // namespace herd

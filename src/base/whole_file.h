@@ -1,6 +1,6 @@
-// A large file that is written piece by piece and seen only when it is whole: it grows beside its place, as
-// NAME.PID.part, and is flushed to disk and renamed at the end. Who is killed meanwhile leaves no half file behind that
-// looks like a whole one. (For contents at hand: write_file of base/file.h.)
+// A large file that is written piece by piece and seen only when it is whole: it has no name at first, and is flushed to
+// disk and named at the end, so that nothing is left of one whose writer is killed. Where the file system has no such
+// files it grows beside its place, as NAME.PID.part. (For contents at hand: write_file of base/file.h.)
 #pragma once
 
 #include <cstddef>
@@ -35,10 +35,14 @@ class WholeFile {
  private:
   WholeFile(fs::path path, Existing existing);
 
+  [[nodiscard]] bool open_nameless();
+  [[nodiscard]] bool name_it() const;  // gives it the name beside_
+
   fs::path path_;
   std::string beside_;
   Existing existing_;
   int fd_ = -1;
+  bool nameless_ = false;
 };
 
 }  // namespace herd

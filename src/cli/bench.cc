@@ -319,7 +319,7 @@ class Bench {
     }
     const Machine before = std::exchange(machine_, Machine::measure(*opened_.pool));
     std::ranges::sort(seconds);
-    const double median = seconds[seconds.size() / 2];
+    const double median = (seconds[seconds.size() / 2] + seconds[(seconds.size() - 1) / 2]) / 2;
     return {.test = std::move(name),
             .batch = batch,
             .tps = tokens / median,

@@ -81,6 +81,30 @@ Target target_of(const ConvertOptions& options) {
   return Target::directory;
 }
 
+void warn_of(const std::vector<std::string>& notes, std::string_view what) {
+  constexpr std::size_t shown_max = 3;
+  for (std::size_t i = 0; i < std::min(notes.size(), shown_max); ++i)
+    log(LogLevel::warn, "{}", notes[i]);
+  if (notes.size() > shown_max)
+    log(LogLevel::warn, "... and {} {} more", notes.size() - shown_max, what);
+}
+
+// "cria.gguf: 54 tensors in q8_0, 8 in f16, 31 in f32; 8.6 bits a weight"
+std::string summary_of(std::string_view file, const std::map<DType, llama4::GgufShare>& shares) {
+  std::vector<std::pair<DType, llama4::GgufShare>> by_size(shares.begin(), shares.end());
+  std::ranges::sort(by_size, std::ranges::greater(),
+                    [](const auto& one) { return one.second.bytes; });
+  std::string text;
+  double numbers = 0, bytes = 0;
+  for (const auto& [type, share] : by_size) {
+    text += fmt::format("{}{}{} in {}", text.empty() ? "" : ", ", share.tensors,
+                        text.empty() ? " tensors" : "", row_of(type).name);
+    numbers += share.numbers;
+    bytes += static_cast<double>(share.bytes);
+  }
+  return fmt::format("{}: {}; {:.2f} bits a weight", file, text, 8 * bytes / numbers);
+}
+
 Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const ConvertOptions& options,
                      Target target) {
   const bool packs = target == Target::packed_store;
@@ -90,7 +114,11 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
                 "GGUF files",
                 options.shard_mib > 0 ? "--shard-mib" : "--vision-out");
   if (options.type == fp8)
-    return fail(Code::usage, "--type fp8 is not written to GGUF files, only to directories");
+    return fail(Code::usage, "--type fp8 is written to directories only; {} is a file",
+                options.destination);
+  // Before an hour of writing, not after it.
+  if (!options.vision_out.empty() && fs::exists(options.vision_out))
+    return fail(Code::cannot_create, "{}: exists", options.vision_out);
   const bool has_words =
       fs::is_regular_file(source)
           ? loaded.store().gguf().front().find("tokenizer.ggml.tokens") != nullptr
@@ -124,34 +152,46 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
   std::optional<llama4::ImportanceWeights> weights;
   if (options.imatrix) {
     HERD_TRY(const llama4::Importance importance, llama4::read_importance(*options.imatrix));
-    HERD_TRY(weights, llama4::ImportanceWeights::create(importance, loaded.model()));
-    for (const std::string& note : weights->notes()) log(LogLevel::warn, "{}", note);
+    auto made = llama4::ImportanceWeights::create(importance, loaded.model());
+    if (!made) return fail(made.error().code, "{}: {}", *options.imatrix, made.error().message);
+    weights = *std::move(made);
+    warn_of(weights->notes(), "notes");
     out.importance = [&](std::string_view name, std::int64_t matrix) {
       return weights->find(name, matrix);
     };
   }
+  if (mix && is_quantized(mix->experts) && is_quantized(loaded.weight_type()))
+    log(LogLevel::warn, "the weights are in {} already: what that rounded stays rounded",
+        row_of(loaded.weight_type()).name);
   Progress progress("writing", llama4::gguf_bytes(loaded.model(), out));
   out.progress = [&](std::uint64_t bytes) { progress.add(bytes); };
   ThreadPool pool(static_cast<int>(options.threads));
   HERD_TRY(const auto notes, llama4::write_gguf(loaded.model(), options.destination, out, pool));
-  constexpr std::size_t shown_max = 3;
-  for (std::size_t i = 0; i < std::min(notes.size(), shown_max); ++i)
-    log(LogLevel::warn, "{}", notes[i]);
-  if (notes.size() > shown_max)
-    log(LogLevel::warn, "... and {} tensors more", notes.size() - shown_max);
+  warn_of(notes, "tensors");
+  if (mix && row_of(mix->experts).block > 32 && !notes.empty())
+    log(LogLevel::warn,
+        "q4_0, q4_1, q5_0, q5_1, q8_0 and iq4_nl have blocks of 32, which fit more widths");
+  log(LogLevel::info, "{}",
+      summary_of(options.destination, llama4::gguf_shares(loaded.model(), out)));
   return {};
 }
 
 Result<void> to_hugging_face(const fs::path& source, llama4::Loaded& loaded,
                              const ConvertOptions& options) {
-  if (options.imatrix)
-    return fail(Code::usage, "--imatrix is for GGUF files; directories are not rounded by it");
+  for (const auto& [given, flag] : {std::pair{options.imatrix.has_value(), "--imatrix"},
+                                    {!options.vision_out.empty(), "--vision-out"},
+                                    {options.shard_mib > 0, "--shard-mib"}})
+    if (given)
+      return fail(Code::usage, "{} is for GGUF files; {} is to be a directory", flag,
+                  options.destination);
   if (options.type != "bf16" && options.type != "f32" && options.type != fp8 &&
       options.type != int4)
-    return fail(Code::usage, "--type {} is not written to directories; bf16, f32, fp8 and int4 are",
+    return fail(Code::usage,
+                "{}: --type {} is not written to directories; bf16, f32, fp8 and int4 are",
+                options.destination, options.type);
+  if (options.pure)
+    return fail(Code::usage, "--pure is for files; in a directory experts alone are in {}",
                 options.type);
-  if (options.type == int4 && options.pure)
-    return fail(Code::usage, "--pure is for files; in a directory experts alone are in int4");
   const DType type = options.type == "f32"  ? DType::f32
                      : options.type == fp8  ? DType::f8_e4m3
                      : options.type == int4 ? DType::int4

@@ -163,6 +163,24 @@ TEST_F(Convert, SaysWhatItCannot) {
   EXPECT_EQ(type.status, 2);
   EXPECT_THAT(type.err, HasSubstr("bf16, f32, fp8 and int4"));
   EXPECT_EQ(run_herd({"quantize", cria, at("x.gguf"), "--type", "q9"}).status, 2);
+  EXPECT_THAT(run_herd({"quantize", cria, at("x.gguf"), "--type", "Q4_K_M"}).err,
+              HasSubstr("did you mean 'q4_k_m'?"));
+  const Ran late = run_herd({"convert", cria, at("x.gguf"), "--vision-out", at("full.gguf")});
+  EXPECT_THAT(late.err, HasSubstr("full.gguf: exists"));
+  EXPECT_FALSE(fs::exists(directory / "x.gguf"));
+  for (const char* flag : {"--imatrix", "--vision-out", "--shard-mib"}) {
+    const Ran ran = run_herd({"convert", cria, at("dir"), flag, "7"});
+    EXPECT_EQ(ran.status, 2) << flag;
+    EXPECT_THAT(ran.err, HasSubstr(fmt::format("{} is for GGUF files", flag)));
+  }
+  EXPECT_THAT(run_herd({"convert", cria, at("none/x.gguf")}).err,
+              HasSubstr("there is no directory"));
+  const Ran wide = run_herd({"quantize", cria, at("wide.gguf"), "--type", "q4_k"});
+  EXPECT_EQ(wide.status, 0) << wide.err;
+  EXPECT_THAT(wide.err, HasSubstr("have blocks of 32"));
+  EXPECT_THAT(wide.err, HasSubstr("bits a weight"));
+  EXPECT_THAT(run_herd({"quantize", at("wide.gguf"), at("again.gguf"), "--type", "q4_0"}).err,
+              HasSubstr("the weights are in q8_0 already"));
   const Ran kept = run_herd({"convert", cria, at("x.herd"), "--pure"});
   EXPECT_EQ(kept.status, 2);
   EXPECT_THAT(kept.err, HasSubstr("--type keep rounds nothing"));

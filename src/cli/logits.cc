@@ -64,7 +64,9 @@ Result<engine::Prompt> prompt_of_tokens(const LogitsOptions& options, const fs::
   if (options.image.empty()) return prompt;
   HERD_TRY(const std::vector<media::Image> images, read_images(options.image));
   if (!config.vision)
-    return fail(Code::conversation_invalid, "a picture was given, but this model sees only text");
+    return fail_with_hint(Code::conversation_invalid,
+                          "a picture was given, but this model sees only text",
+                          "a GGUF model's vision encoder is a file of its own: --mmproj FILE");
   HERD_TRY(const media::PreprocessOptions cut, engine::picture_options(directory, *config.vision));
   std::int64_t vectors = 0;
   for (const media::Image& image : images) {

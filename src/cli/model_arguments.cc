@@ -66,6 +66,10 @@ Result<fs::path> find_model(const std::string& model) {
                                  program.parent_path() / "../share/herd/models"})
       if (fs::is_directory(base / model)) return (base / model).lexically_normal();
   }
+  if (fs::is_regular_file(model))
+    return fail_with_hint(Code::missing_input,
+                          fmt::format("{}: its name ends in neither .gguf nor .herd", shown(model)),
+                          "a GGUF file is known by its name: rename it or link to it");
   return fail_with_hint(
       Code::missing_input,
       fmt::format("{}: no such model directory, .gguf or .herd file", shown(model)),

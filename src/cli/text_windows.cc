@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/bundle.h"
+#include "text/utf8.h"
 
 namespace herd::cli {
 namespace {
@@ -22,6 +23,8 @@ Result<std::vector<Window>> windows_of(const fs::path& model, const llama4::Conf
                                        const TextOptions& options) {
   HERD_TRY(const text::Tokenizer tokenizer, engine::open_tokenizer(model));
   HERD_TRY(const std::string text, read_file(options.file, text_bytes_max));
+  if (const auto at = text::first_invalid_utf8(text))
+    return fail(Code::invalid_utf8, "{}: byte {} is not UTF-8, wanted a text", options.file, *at);
   const std::vector<std::int32_t> tokens = tokenizer.encode(text, text::SpecialTokens::as_text);
   std::vector<Window> out;
   const bool has_begin = config.bos_token >= 0;

@@ -164,7 +164,9 @@ Result<Bundle> Bundle::open(const fs::path& directory, const llama4::Config& con
 
 Result<media::Tiles> Bundle::cut(const media::Image& image) const {
   if (!config.vision)
-    return fail(Code::conversation_invalid, "a picture was given, but this model sees only text");
+    return fail_with_hint(Code::conversation_invalid,
+                          "a picture was given, but this model sees only text",
+                          "a GGUF model's vision encoder is a file of its own: --mmproj FILE");
   return media::preprocess(image, pictures);
 }
 

@@ -253,7 +253,14 @@ std::vector<double> rope_divisors(const RopeScaling& rule, double theta, std::in
 Result<json::value> hugging_face_config_of_gguf(const Store& store) {
   const GgufHeader& header = store.gguf().front();
   HERD_TRY(const auto architecture, header.text("general.architecture"));
+  HERD_TRY(const auto type, header.text("general.type"));
+  if (!architecture && type == "imatrix")
+    return fail(Code::config_invalid, "general.type is 'imatrix', wanted a model");
   if (!architecture) return fail(Code::gguf_key, "key 'general.architecture' is missing");
+  if (*architecture == "clip")
+    return fail_with_hint(Code::config_invalid,
+                          "general.architecture is 'clip', wanted llama4: a vision encoder alone",
+                          "give the text model's file, and this one as --mmproj");
   if (*architecture != "llama4")
     return fail(Code::config_invalid, "general.architecture is {}, wanted llama4",
                 shown(*architecture));

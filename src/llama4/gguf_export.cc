@@ -453,12 +453,23 @@ Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
   return std::move(parts.fallen_back);
 }
 
-std::uint64_t gguf_bytes(Model& model, const GgufExport& options) {
+std::map<DType, GgufShare> gguf_shares(Model& model, const GgufExport& options) {
   const Parts parts(model, options);
+  std::map<DType, GgufShare> shares;
+  const auto add = [&](const Part& part) {
+    GgufShare& share = shares[part.planned.dtype];
+    ++share.tensors;
+    share.numbers += static_cast<double>(part.planned.shape.elements());
+    share.bytes += checkpoint::gguf_bytes_of(part.planned);
+  };
+  std::ranges::for_each(parts.text, add);
+  if (!options.projector.empty()) std::ranges::for_each(parts.vision, add);
+  return shares;
+}
+
+std::uint64_t gguf_bytes(Model& model, const GgufExport& options) {
   std::uint64_t sum = 0;
-  for (const Part& part : parts.text) sum += checkpoint::gguf_bytes_of(part.planned);
-  for (const Part& part : parts.vision)
-    if (!options.projector.empty()) sum += checkpoint::gguf_bytes_of(part.planned);
+  for (const auto& [type, share] : gguf_shares(model, options)) sum += share.bytes;
   return sum;
 }
 

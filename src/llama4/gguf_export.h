@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,14 @@ struct GgufExport {
 // user should know (tensors that fell back to another format).
 Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
                                             const GgufExport& options, ThreadPool& pool);
+
+// What write_gguf will write of each format: tensors, numbers and bytes.
+struct GgufShare {
+  std::int64_t tensors = 0;
+  double numbers = 0;
+  std::uint64_t bytes = 0;
+};
+std::map<DType, GgufShare> gguf_shares(Model& model, const GgufExport& options);
 
 // Bytes of numbers that write_gguf will write.
 std::uint64_t gguf_bytes(Model& model, const GgufExport& options);

@@ -214,6 +214,7 @@ Result<ImportanceWeights> ImportanceWeights::create(const Importance& importance
   // Of the mean: an input that was always zero may not be in other texts.
   constexpr double weight_min = 1e-4;
   ImportanceWeights out;
+  std::size_t known = 0;
   for (const GgufMatrices& tensor : gguf_matrices(model)) {
     const auto found = importance.tensors.find(tensor.name);
     if (found == importance.tensors.end()) {
@@ -221,6 +222,7 @@ Result<ImportanceWeights> ImportanceWeights::create(const Importance& importance
         out.notes_.push_back(fmt::format("the importance matrix does not have {}", tensor.name));
       continue;
     }
+    ++known;
     const InputSums& sums = found->second;
     const std::size_t matrices = tensor.matrices.size();
     const auto in = static_cast<std::size_t>(tensor.matrices.front()->in);
@@ -250,6 +252,11 @@ Result<ImportanceWeights> ImportanceWeights::create(const Importance& importance
         rows.weights.push_back(static_cast<float>(std::max(weight_min, means[m * in + i] / mean)));
     }
   }
+  if (known < importance.tensors.size())
+    out.notes_.insert(out.notes_.begin(),
+                      fmt::format("{} of the importance matrix's {} tensors are not of this model: "
+                                  "it may be of another one",
+                                  importance.tensors.size() - known, importance.tensors.size()));
   return out;
 }
 
