@@ -17,6 +17,7 @@
 #include "checkpoint/store.h"
 #include "checkpoint/torch_file.h"
 #include "llama4/config.h"
+#include "llama4/gguf.h"
 #include "llama4/load.h"
 
 namespace herd {
@@ -60,7 +61,14 @@ std::optional<Error> read_as(const std::string& kind, const fs::path& path) {
   };
   if (kind == "safetensors") return error_of(checkpoint::Safetensors::open(path));
   if (kind == "store") return error_of(checkpoint::Store::open(path));
-  if (kind == "gguf") return error_of(checkpoint::Store::open(path));
+  if (kind == "gguf") {
+    auto store = checkpoint::Store::open(path);
+    if (!store) return std::move(store).error();
+    // A file in order need not be a model: names are taken apart and matrices bound, within the same memory.
+    llama4::tensors_of_gguf(*store);
+    [[maybe_unused]] const auto loaded = llama4::load(path, {}, "none");
+    return std::nullopt;
+  }
   if (kind == "gguf_config") return error_of(llama4::read_config(path, "none"));
   if (kind == "torch") {
     const auto mapping = Mapping::open(path);

@@ -202,7 +202,9 @@ Result<void> to_hugging_face(const fs::path& source, llama4::Loaded& loaded,
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
   if (fs::exists(out / "config.json"))
     return fail(Code::cannot_create, "{}: has a model already", out.string());
-  return train::export_model(loaded.model(), type, source, out);
+  Result<void> written = train::export_model(loaded.model(), type, source, out);
+  if (!written) fs::remove(out, error);  // where nothing came of it; a directory with files stays
+  return written;
 }
 
 Result<int> run(Arguments arguments, std::string_view command, std::string_view sentence,

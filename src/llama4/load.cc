@@ -203,8 +203,11 @@ Result<checkpoint::Store> open_store(const fs::path& model, const fs::path& proj
   if (projector.empty() && fs::is_regular_file(model)) {
     vision = checkpoint::find_projector(model);
     if (!vision.empty()) {
-      HERD_TRY(const bool ours, gives_width_of(vision, model));
-      if (!ours) vision.clear();
+      const Result<bool> ours = gives_width_of(vision, model);
+      if (!ours)
+        return fail_with_hint(ours.error().code, ours.error().message,
+                              "--mmproj none leaves the vision encoder out");
+      if (!*ours) vision.clear();
     }
   }
   return checkpoint::Store::open(model, progress, vision);
@@ -218,11 +221,19 @@ Result<Config> read_config(const fs::path& directory, const fs::path& projector)
     return config;
   }
   const fs::path hugging_face = directory / "config.json", meta = directory / "params.json";
-  if (!fs::exists(hugging_face) && !fs::exists(meta))
+  if (!fs::exists(hugging_face) && !fs::exists(meta)) {
+    std::string file;  // a directory that holds a GGUF file is meant as that file
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(directory, error))
+      if (const fs::path& path = entry.path();
+          path.extension() == ".gguf" || path.extension() == ".herd")
+        file = file.empty() ? path.string() : std::min(file, path.string());
     return fail_with_hint(
         Code::missing_input,
         fmt::format("{}: has neither config.json nor params.json", directory.string()),
-        "a model is a directory as Hugging Face or Meta publishes it");
+        file.empty() ? "a model is a directory as Hugging Face or Meta publishes it, or a file"
+                     : fmt::format("give the file itself: {}", file));
+  }
   const bool is_meta = !fs::exists(hugging_face);
   const fs::path& path = is_meta ? meta : hugging_face;
   HERD_TRY(const json::value value, read_json(path.string()));
