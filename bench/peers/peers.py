@@ -90,8 +90,9 @@ class Llama:
         shared = 8
         context = max(several) * (answer + shared) + 64
         try:
-            text, _, more = run([self.folder / "llama-batched-bench", "-m", self.model, "-t", self.threads, "-c", context,
-                                 "-npp", shared, "-ntg", answer, "-npl", ",".join(map(str, several)),
+            text, _, more = run([self.folder / "llama-batched-bench", "-m", self.model, "-t", self.threads,
+                                 "-c", context, "-npp", shared, "-ntg", answer,
+                                 "-npl", ",".join(map(str, several)),
                                  *(["-rtr"] if self.repacks else []), *self.more])
         except Failed as error:  # llama-bench's rows stand all the same
             print(f"llama-batched-bench: {error}", file=sys.stderr)

@@ -1,6 +1,6 @@
-// A large file that is written piece by piece and seen only when it is whole: it has no name at first, and is flushed to
-// disk and named at the end, so that nothing is left of one whose writer is killed. Where the file system has no such
-// files it grows beside its place, as NAME.PID.part. (For contents at hand: write_file of base/file.h.)
+// A large file that is written piece by piece and seen only when it is whole: it has no name at first, and is flushed
+// to disk and named at the end, so that nothing is left of one whose writer is killed. Where the file system has no
+// such files it grows beside its place, as NAME.PID.part. (For contents at hand: write_file of base/file.h.)
 #pragma once
 
 #include <cstddef>

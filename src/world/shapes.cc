@@ -62,8 +62,8 @@ bool ask_kind(Draw& draw, const ShapeScene& scene, Asked& asked) {
   return true;
 }
 
-// "red circle 1, blue star, red square 2: ": all shapes, numbering those of a kind and colour ("" is any). What is asked
-// in a word is looked for shape by shape, as the task `count` does.
+// "red circle 1, blue star, red square 2: ": all shapes, numbering those of a kind and colour ("" is any). What is
+// asked in a word is looked for shape by shape, as the task `count` does.
 std::string counting(const ShapeScene& scene, std::string_view kind, std::string_view colour) {
   std::string walk;
   int count = 0;
