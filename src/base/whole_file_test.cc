@@ -51,6 +51,7 @@ TEST_F(WholeFileTest, LeavesNothingUnfinished) {
   {
     auto file = WholeFile::create(path);
     ASSERT_TRUE(file && file->write(bytes("half")));
+    EXPECT_EQ(fs::is_empty(directory), has_nameless_files());
   }
   EXPECT_TRUE(fs::is_empty(directory));
 }

@@ -131,6 +131,14 @@ TEST_F(ImportanceTest, WhatIsMissingIsNamedAndOtherWidthsAreRefused) {
   EXPECT_THAT(weights->notes()[0], HasSubstr(query));
   EXPECT_EQ(weights->find(query, 0), nullptr);
 
+  // A model of more layers, as far as the file tells.
+  importance = whole(20);
+  importance.tensors["blk.99.attn_q.weight"] = importance.tensors.at(query);
+  const auto other = ImportanceWeights::create(importance, loaded->model());
+  ASSERT_TRUE(other);
+  ASSERT_EQ(other->notes().size(), 1u);
+  EXPECT_THAT(other->notes()[0], HasSubstr("1 of the importance matrix's"));
+
   importance = whole(20);
   importance.tensors.at(query).squares.pop_back();
   const auto refused = ImportanceWeights::create(importance, loaded->model());

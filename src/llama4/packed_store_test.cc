@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "checkpoint/gguf.h"
 #include "llama4/gguf_export.h"
+#include "llama4/importance.h"
 #include "llama4/load.h"
 #include "llama4/presets.h"
 #include "llama4/random_model.h"
@@ -44,9 +45,10 @@ struct Numbers final : nn::ParameterVisitor {
 };
 
 // Logits of a text that is read in one piece, then two tokens more, one at a time.
-std::vector<float> logits_of(const Loaded& loaded) {
+std::vector<float> logits_of(const Loaded& loaded, Context::WatchProducts watch = {}) {
   ThreadPool pool(2);
   Context ctx(cpu_kernels(), pool);
+  ctx.watch_products = std::move(watch);
   auto cache = nn::KvCache::create(loaded.model().kv_shape(DType::bf16), 64).value();
   std::vector<std::int32_t> tokens;
   for (std::uint64_t i = 0; i < 12; ++i)
@@ -227,11 +229,18 @@ TEST_F(PackedStore, KeepsATiedOutputMatrixPackedAndTied) {
   EXPECT_EQ(logits_of(*b), wanted);
   EXPECT_EQ(logits_of(*c), wanted);
   EXPECT_EQ(logits_of(*d), wanted);
+  // What goes into it counts for the embedding, which is the tensor that a file has.
+  for (Loaded* one : {a.get(), c.get()}) {
+    ImportanceCollector collector(one->model());
+    logits_of(*one, [&](const Tensor& x, std::span<const MatmulGroup> groups) {
+      collector.saw(x, groups);
+    });
+    EXPECT_TRUE(collector.take().contains("token_embd.weight"));
+  }
 }
 
 // Whole pages need nothing behind them: not the last tensor of a file, and not one before another.
 TEST_F(PackedStore, EndsWhereItsLastMatrixFillsItsPages) {
-  std::vector<float> before;
   for (const char* format : {"q8_0", "q4_0"}) {
     const fs::path file = write(models() / "onelayer", fmt::format("{}.herd", format), format,
                                 GgufKind::packed_store);
