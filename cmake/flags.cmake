@@ -47,7 +47,8 @@ else()
     target_compile_options(herd_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(herd_flags INTERFACE -ftrivial-auto-var-init=zero)
+    target_compile_options(herd_flags INTERFACE
+      $<$<NOT:$<BOOL:$<TARGET_PROPERTY:HERD_LEAVES_VARIABLES_ALONE>>>:-ftrivial-auto-var-init=zero>)
   endif()
   target_link_options(herd_flags INTERFACE
     -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)

@@ -77,8 +77,8 @@ struct S : QuantizedExtras {
   static HWY_INLINE I up(I v, int shift) {
     return {_mm256_slli_epi16(v.a, shift), _mm256_slli_epi16(v.b, shift)};
   }
-  static HWY_INLINE I put_bit(I v, int from, int to) {
-    return from >= to ? bits(v, from - to, 1 << to) : bit_and(up(v, to - from), bytes(1 << to));
+  static HWY_INLINE I put_bits(I v, int from, int to, int mask) {
+    return from >= to ? bits(v, from - to, mask) : bit_and(up(v, to - from), bytes(mask));
   }
   static HWY_INLINE I add_bytes(I v, int n) {
     const I add = bytes(n);

@@ -154,10 +154,12 @@ HWY_INLINE S::I codes_at(const Block& block, int n) {
   } else {
     v = S::bits(S::load(c.pairs[n / 4]), 2 * (n % 4), 0x03);
   }
-  if constexpr (Codes::bits == 5) v = S::bit_or(v, S::put_bit(S::load(c.fifth[n / 8]), n % 8, 4));
+  if constexpr (Codes::bits == 5)
+    v = S::bit_or(v, S::put_bits(S::load(c.fifth[n / 8]), n % 8, 4, 0x10));
   if constexpr (Codes::bits == 6)
-    v = S::bit_or(v, S::up(S::bits(S::load(c.pairs[n / 4]), 2 * (n % 4), 0x03), 4));
-  if constexpr (Codes::bits == 3) v = S::bit_or(v, S::put_bit(S::load(c.third[n / 8]), n % 8, 2));
+    v = S::bit_or(v, S::put_bits(S::load(c.pairs[n / 4]), 2 * (n % 4), 4, 0x30));
+  if constexpr (Codes::bits == 3)
+    v = S::bit_or(v, S::put_bits(S::load(c.third[n / 8]), n % 8, 2, 0x04));
   switch (Block::dtype) {
     case DType::q8_0:
     case DType::q8_k:
@@ -278,7 +280,7 @@ struct InPlace {
   template <int groups>
   HWY_INLINE void ask_ahead(int g) const {
     constexpr std::int64_t lines = (lines_of<Block> + groups - 1) / groups;
-    constexpr std::int64_t distance = 7168, size = sizeof(Block);  // bytes; measured on Zen 4
+    constexpr std::int64_t distance = 10240, size = sizeof(Block);  // bytes; measured on Zen 4
     ask_for(block + (distance + size / 2) / size, g * lines, lines);
   }
   HWY_INLINE S::I codes(int n) const { return codes_at(*block, n); }

@@ -19,6 +19,11 @@ struct QuantizedExtras {
   template <int vectors, int C, class... Any>
   static void paired(Any&&...);  // not here
 
+  // A product whose four inputs come straight from memory.
+  static constexpr bool has_dot_with = false;
+  template <bool has_sign, class... Any>
+  static auto dot_with(Any&&...);  // not here
+
   // Whether it helps to know that the sums of groups fit 16 bits.
   static constexpr bool wants_16_bits = true;
 };

@@ -67,12 +67,9 @@ struct NeonVectors : QuantizedExtras {
       return word(vandq_u8(vshlq_u8(bytes(one), shift_by(-shift)), all_bytes(mask)));
     });
   }
-  static HWY_INLINE I up(const I& v, int shift) {
-    return map(v, [&](uint32x4_t one) { return word(vshlq_u8(bytes(one), shift_by(shift))); });
-  }
-  static HWY_INLINE I put_bit(const I& v, int from, int to) {
+  static HWY_INLINE I put_bits(const I& v, int from, int to, int mask) {
     return map(v, [&](uint32x4_t one) {
-      return word(vandq_u8(vshlq_u8(bytes(one), shift_by(to - from)), all_bytes(1 << to)));
+      return word(vandq_u8(vshlq_u8(bytes(one), shift_by(to - from)), all_bytes(mask)));
     });
   }
   static HWY_INLINE I bit_or(const I& v, const I& w) {

@@ -65,11 +65,9 @@ struct S : QuantizedExtras {
   static I bits(const I& v, int shift, int mask) {
     return each_byte(v, [&](unsigned b) { return b >> shift & static_cast<unsigned>(mask); });
   }
-  static I up(const I& v, int shift) {
-    return each_byte(v, [&](unsigned b) { return b << shift; });
-  }
-  static I put_bit(const I& v, int from, int to) {
-    return each_byte(v, [&](unsigned b) { return (b >> from & 1u) << to; });
+  static I put_bits(const I& v, int from, int to, int mask) {
+    return each_byte(v,
+                     [&](unsigned b) { return (b >> from << to) & static_cast<unsigned>(mask); });
   }
   static I bit_or(const I& a, const I& b) {
     return lanes([&](std::size_t i) { return a[i] | b[i]; });

@@ -53,9 +53,14 @@ HWY_INLINE void group_sums(const Source (&w)[static_cast<std::size_t>(R)],
     typename S::I code[static_cast<std::size_t>(R)];
     HERD_UNROLL for (int r = 0; r < R; ++r) code[r] = w[r].codes(g * vectors + i);
     HERD_UNROLL for (int c = 0; c < C; ++c) {
-      const auto input = S::broadcast(x[c].code + 4 * (g * vectors + i));
-      HERD_UNROLL for (int r = 0; r < R; ++r) sum[r][c] =
-          S::template dot<has_sign>(sum[r][c], code[r], input);
+      const std::int8_t* const four = x[c].code + 4 * (g * vectors + i);
+      if constexpr (R == 1 && S::has_dot_with) {
+        sum[0][c] = S::template dot_with<has_sign>(sum[0][c], code[0], four);
+      } else {
+        const auto input = S::broadcast(four);
+        HERD_UNROLL for (int r = 0; r < R; ++r) sum[r][c] =
+            S::template dot<has_sign>(sum[r][c], code[r], input);
+      }
     }
   }
 }

@@ -68,12 +68,11 @@ struct S : QuantizedExtras {
     return _mm512_and_si512(_mm512_srli_epi16(v, Count{shift}),
                             _mm512_set1_epi8(static_cast<char>(mask)));
   }
-  static HWY_INLINE I up(I v, int shift) { return _mm512_slli_epi16(v, Count{shift}); }
-  // Bit `from` of every byte as bit `to`, zeros beside it.
-  static HWY_INLINE I put_bit(I v, int from, int to) {
+  // Every byte with its bit `from` as bit `to` and those above it behind, where `mask` (from bit `to` on) has ones.
+  static HWY_INLINE I put_bits(I v, int from, int to, int mask) {
     const I moved = from >= to ? _mm512_srli_epi16(v, Count{from - to})
                                : _mm512_slli_epi16(v, Count{to - from});
-    return _mm512_and_si512(moved, _mm512_set1_epi8(static_cast<char>(1 << to)));
+    return _mm512_and_si512(moved, _mm512_set1_epi8(static_cast<char>(mask)));
   }
   static HWY_INLINE I bit_or(I a, I b) { return _mm512_or_si512(a, b); }
   static HWY_INLINE I add_bytes(I v, int n) {
@@ -118,6 +117,15 @@ struct S : QuantizedExtras {
   template <bool has_sign>
   static HWY_INLINE I dot(I sum, I code, I input) {
     asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(code), "v"(input));
+    return sum;
+  }
+  static constexpr bool has_dot_with = true;
+  // The same with the four bytes at p in all lanes.
+  template <bool has_sign>
+  static HWY_INLINE I dot_with(I sum, I code, const void* p) {
+    asm("vpdpbusd %2%{1to16%}, %1, %0"
+        : "+v"(sum)
+        : "v"(code), "m"(*static_cast<const std::int32_t*>(p)));
     return sum;
   }
   // Sums of products of `vectors` vectors of codes from each of two panels with those of six rows of x, which lie one
