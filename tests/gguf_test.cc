@@ -2,6 +2,7 @@
 // Hugging Face publishes them: the same configuration, the same bits of every logit. Split files, files of pictures.
 #include "checkpoint/gguf.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -198,6 +199,23 @@ TEST_F(Written, SixteenBitsGiveTheBitsOfTheOriginal) {
     fs::remove(file);
     fs::remove(directory / "mmproj.gguf");
   }
+}
+
+TEST_F(Written, OfSeveralVisionEncodersTheFirstThatFitsIsTakenAndSaid) {
+  // Another model's comes before all by name.
+  fs::remove(write("scout", "bf16"));
+  fs::rename(directory / "mmproj.gguf", directory / "mmproj-a.gguf");
+  const fs::path file = write("vision", "bf16");
+  EXPECT_TRUE(llama4::read_config(file).value().notes.empty());
+  EXPECT_TRUE(llama4::read_config(file).value().vision);
+  fs::copy_file(directory / "mmproj.gguf", directory / "mmproj-z.gguf");
+  const auto config = llama4::read_config(file);
+  ASSERT_TRUE(config) << to_string(config.error());
+  ASSERT_EQ(config->notes.size(), 1u);
+  EXPECT_THAT(config->notes[0], testing::HasSubstr("2 vision encoders lie beside the model"));
+  EXPECT_THAT(config->notes[0], testing::HasSubstr("mmproj-z.gguf"));
+  EXPECT_TRUE(llama4::read_config(file, directory / "mmproj.gguf").value().notes.empty());
+  EXPECT_TRUE(llama4::read_config(file, "none").value().notes.empty());
 }
 
 TEST_F(Written, ShardsAreOneModel) {

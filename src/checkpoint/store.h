@@ -92,8 +92,8 @@ class Store {
 std::vector<fs::path> gguf_shards(const fs::path& path);
 std::string gguf_shard_name(std::string_view stem, std::uint64_t number, std::uint64_t count);
 
-// The vision encoder's file beside a model's: the first by name with "mmproj" in it; empty when there is none.
-fs::path find_projector(const fs::path& model);
+// The vision encoders' files beside a model's, by name: those with "mmproj" in it.
+std::vector<fs::path> find_projectors(const fs::path& model);
 
 // What an index states: which shard holds which tensor. Sorted by tensor name.
 struct ShardIndex {

@@ -57,13 +57,14 @@ std::vector<fs::path> gguf_shards(const fs::path& path) {
   return out;
 }
 
-fs::path find_projector(const fs::path& model) {
+std::vector<fs::path> find_projectors(const fs::path& model) {
   if (is_projector(model)) return {};
   const fs::path directory = model.has_parent_path() ? model.parent_path() : fs::path(".");
   std::error_code error;
-  fs::path found;  // the first by name, so that the choice does not depend on the disk's order
+  std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(directory, error))
-    if (is_projector(entry.path()) && (found.empty() || entry.path() < found)) found = entry.path();
+    if (is_projector(entry.path())) found.push_back(entry.path());
+  std::ranges::sort(found);
   return found;
 }
 

@@ -49,13 +49,15 @@ struct BenchOptions {
 };
 
 Result<std::vector<std::int64_t>> numbers_of(const std::vector<std::string>& texts,
-                                             std::string_view flag, std::int64_t most) {
+                                             std::string_view flag, std::int64_t least,
+                                             std::int64_t most) {
   std::vector<std::int64_t> out;
   for (const std::string& text : texts) {
     std::int64_t number = 0;
     const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (failed != std::errc() || end != text.data() + text.size() || number < 0 || number > most)
-      return fail(Code::out_of_range, "{} is {}, wanted 0 to {}", flag, shown(text), most);
+    if (failed != std::errc() || end != text.data() + text.size() || number < least ||
+        number > most)
+      return fail(Code::out_of_range, "{} is {}, wanted {} to {}", flag, shown(text), least, most);
     if (number > 0) out.push_back(number);
   }
   return out;
@@ -397,8 +399,8 @@ Result<int> bench(Arguments arguments) {
   HERD_TRY(const std::optional<std::string> help, flags.parse(arguments));
   if (help) HERD_TRY_VOID(print(*help));
   if (help) return 0;
-  HERD_TRY(const std::vector<std::int64_t> prompts, numbers_of(options.prompt, "-p", 1 << 20));
-  HERD_TRY(const std::vector<std::int64_t> batches, numbers_of(options.batch, "-b", 1024));
+  HERD_TRY(const std::vector<std::int64_t> prompts, numbers_of(options.prompt, "-p", 0, 1 << 20));
+  HERD_TRY(const std::vector<std::int64_t> batches, numbers_of(options.batch, "-b", 1, 1024));
   std::int64_t longest = options.answer;
   for (const std::int64_t tokens : prompts) longest = std::max(longest, tokens);
   HERD_TRY(Opened opened, open_model(model, longest));

@@ -109,7 +109,8 @@ TEST(Bench, NamesWhatIsWrong) {
     return ran.status;
   };
   EXPECT_EQ(status({"-p", "x"}, "-p is 'x', wanted 0 to"), 2);
-  EXPECT_EQ(status({"-b", "4000"}, "-b is '4000', wanted 0 to 1024"), 2);
+  EXPECT_EQ(status({"-b", "4000"}, "-b is '4000', wanted 1 to 1024"), 2);
+  EXPECT_EQ(status({"-b", "0"}, "-b is '0', wanted 1 to 1024"), 2);
   EXPECT_EQ(status({"--tiles", "65"}, "--tiles"), 2);
   EXPECT_EQ(status({"-p", "512", "--ctx", "64"}, "512 tokens in a context of 64"), 65);
   const Ran blind = run_herd({"bench", test_model("topk2"), "--tiles", "1"});

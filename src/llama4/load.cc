@@ -187,6 +187,19 @@ Result<bool> gives_width_of(const fs::path& projector, const fs::path& model) {
   return !given || !taken || *given == *taken;
 }
 
+// The vision encoders beside a model's file that give its width, by name.
+Result<std::vector<fs::path>> encoders_beside(const fs::path& model) {
+  std::vector<fs::path> out;
+  for (const fs::path& file : checkpoint::find_projectors(model)) {
+    const Result<bool> ours = gives_width_of(file, model);
+    if (!ours)
+      return fail_with_hint(ours.error().code, ours.error().message,
+                            "--mmproj none leaves the vision encoder out");
+    if (*ours) out.push_back(file);
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<void> Loaded::bind() {
@@ -201,14 +214,8 @@ Result<checkpoint::Store> open_store(const fs::path& model, const fs::path& proj
                                      const checkpoint::Progress& progress) {
   fs::path vision = projector == "none" ? fs::path() : projector;
   if (projector.empty() && fs::is_regular_file(model)) {
-    vision = checkpoint::find_projector(model);
-    if (!vision.empty()) {
-      const Result<bool> ours = gives_width_of(vision, model);
-      if (!ours)
-        return fail_with_hint(ours.error().code, ours.error().message,
-                              "--mmproj none leaves the vision encoder out");
-      if (!*ours) vision.clear();
-    }
+    HERD_TRY(const std::vector<fs::path> files, encoders_beside(model));
+    if (!files.empty()) vision = files.front();
   }
   return checkpoint::Store::open(model, progress, vision);
 }
@@ -218,6 +225,14 @@ Result<Config> read_config(const fs::path& directory, const fs::path& projector)
     HERD_TRY(const checkpoint::Store store, open_store(directory, projector));
     auto config = config_from_gguf(store);
     if (!config) return std::unexpected(std::move(config).error().in(directory.string()));
+    if (projector.empty()) {
+      HERD_TRY(const std::vector<fs::path> files, encoders_beside(directory));
+      if (files.size() > 1)
+        config->notes.push_back(fmt::format(
+            "{} vision encoders lie beside the model; of these the first by name, {}, is taken; "
+            "--mmproj takes another",
+            files.size(), files.front().filename().string()));
+    }
     return config;
   }
   const fs::path hugging_face = directory / "config.json", meta = directory / "params.json";

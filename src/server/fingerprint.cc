@@ -21,8 +21,9 @@ std::vector<fs::path> files_of(const fs::path& part) {
   std::error_code ignored;
   const bool is_file = fs::is_regular_file(part, ignored);
   if (is_file && part.extension() != ".gguf") {
-    const fs::path projector = checkpoint::find_projector(part);
-    return projector.empty() ? std::vector{part} : std::vector{part, projector};
+    std::vector<fs::path> files = checkpoint::find_projectors(part);
+    files.insert(files.begin(), part);
+    return files;
   }
   const fs::path directory = is_file ? fs::absolute(part).parent_path() : part;
   std::vector<fs::path> files;
