@@ -189,9 +189,9 @@ Result<void> write_quantized(const llama4::ListedTensor& tensor, const Published
 
 // What all of compressed-tensors' configurations have, and which of a Llama 4's matrices are not quantized.
 json::object quantization(std::string_view format, json::object group, json::array ignored) {
-  for (const char* name :
-       {"re:.*lm_head", "re:.*self_attn", "re:.*router", R"(re:.*feed_forward\.(gate|up|down)_proj)",
-        "re:.*vision_model.*", "re:.*multi_modal_projector.*"})
+  for (const char* name : {"re:.*lm_head", "re:.*self_attn", "re:.*router",
+                           R"(re:.*feed_forward\.(gate|up|down)_proj)", "re:.*vision_model.*",
+                           "re:.*multi_modal_projector.*"})
     ignored.emplace_back(name);
   group["targets"] = json::array{"Linear"};
   group["output_activations"] = nullptr;
