@@ -301,7 +301,17 @@ TEST(Resume, AnotherRecipeIsRefusedUnlessAllowed) {
   EXPECT_EQ(refused.status, 65);
   EXPECT_NE(refused.err.find("--allow-changed recipe"), std::string::npos) << refused.err;
   command.insert(command.end(), {"--allow-changed", "recipe"});
-  EXPECT_EQ(cli::run_herd(command).status, 0);
+  // It has ended: only another stage goes on.
+  const cli::Ran ended = cli::run_herd(command);
+  EXPECT_EQ(ended.status, 65);
+  EXPECT_NE(ended.err.find("not made longer"), std::string::npos) << ended.err;
+  const std::string longer = recipe +
+                             "[[stage]]\ntokens = 500\nstep_tokens = 400\n"
+                             "tasks = [\"recall\"]\nitems_max = 3\n";
+  ASSERT_TRUE(write_file(directory / "recipe.toml", std::string_view(longer)));
+  const cli::Ran more = cli::run_herd(command);
+  EXPECT_EQ(more.status, 0) << more.err;
+  EXPECT_EQ(more.out.find("nothing is left"), std::string::npos) << more.out;
 }
 
 }  // namespace

@@ -33,8 +33,9 @@ std::string header_text(std::span<const PlannedTensor> tensors) {
 }  // namespace
 
 Result<SafetensorsWriter> SafetensorsWriter::create(const fs::path& path,
-                                                    std::span<const PlannedTensor> tensors) {
-  HERD_TRY(WholeFile file, WholeFile::create(path));
+                                                    std::span<const PlannedTensor> tensors,
+                                                    WholeFile::Existing existing) {
+  HERD_TRY(WholeFile file, WholeFile::create(path, existing));
   SafetensorsWriter writer(std::move(file));
   const std::string header = header_text(tensors);
   static_assert(std::endian::native == std::endian::little);

@@ -30,7 +30,8 @@ class SafetensorsWriter {
   // and its metadata says {"format": "pt"}, without which the reference library refuses to load. Fails with
   // cannot_create.
   static Result<SafetensorsWriter> create(const fs::path& path,
-                                          std::span<const PlannedTensor> tensors);
+                                          std::span<const PlannedTensor> tensors,
+                                          WholeFile::Existing existing = WholeFile::Existing::kept);
 
   // The next bytes. Fails with io_failed.
   Result<void> write(std::span<const std::byte> bytes);

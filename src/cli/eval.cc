@@ -45,7 +45,8 @@ struct EvalOptions {
             "instead of tasks: a file of {question, choices, answer} lines; the likeliest choice"),
         option("plain", &O::plain, "of --choices: as plain text instead of a conversation"),
         option("needles", &O::needles, "the grid of needles instead: length of text by depth"),
-        option("bytes", &O::bytes, "lengths of the grid in bytes; default: 1000 4000 16000"),
+        option("bytes", &O::bytes,
+               "lengths of the grid in bytes, several times for several; default: 1000 4000 16000"),
         option("mistakes", &O::mistakes, "print up to so many wrong answers of each task",
                Range{0, 5}),
         option("train_split", &O::train_split,
@@ -132,6 +133,58 @@ Result<void> print_grid(const eval::NeedleGrid& grid, bool as_json) {
   return print(text);
 }
 
+// What a single task asks for and this model cannot give: pictures where it sees only text, a prompt longer than the
+// context. Any other error is the model's or the machine's and ends the command.
+bool is_of_the_task(Code code) {
+  return code == Code::conversation_invalid || code == Code::context_length_exceeded ||
+         code == Code::tokenizer_invalid;  // it has no tokens for pictures
+}
+
+// A row a task. A task that cannot run is left out and named, so that the others' results are not lost; where none
+// can, the first one's error is the answer.
+Result<void> grade_tasks(engine::Session& session, const engine::Bundle& bundle,
+                         const std::vector<const world::Task*>& tasks,
+                         const eval::GradedOptions& graded, const EvalOptions& options) {
+  json::array scores;
+  std::vector<std::pair<std::string, Error>> left_out;
+  bool any_ran = false;
+  if (options.markdown)
+    HERD_TRY_VOID(
+        print("| task | right | standard error | cases | commonest answer alone |\n"
+              "|---|--:|--:|--:|--:|\n"));
+  for (const world::Task* task : tasks) {
+    Result<eval::Score> score = eval::grade(session, bundle, *task, graded);
+    if (!score) {
+      if (!is_of_the_task(score.error().code)) return std::unexpected(std::move(score).error());
+      left_out.emplace_back(task->name, std::move(score).error());
+      continue;
+    }
+    if (score->cases == 0) {  // of all tasks some are only read
+      if (!options.task.empty())
+        left_out.emplace_back(
+            task->name,
+            Error{Code::usage, fmt::format("{} has no answers to grade", task->name), {}});
+      continue;
+    }
+    any_ran = true;
+    if (options.json)
+      scores.push_back(json_of(*score));
+    else
+      HERD_TRY_VOID(
+          print(options.markdown ? markdown_of(*score) : line_of(*score, options.mistakes)));
+  }
+  if (!any_ran && !left_out.empty()) return std::unexpected(std::move(left_out.front().second));
+  json::array left_out_rows;
+  for (const auto& [task, error] : left_out) {
+    fmt::print(stderr, "note: {} was left out: {}\n", task, error.message);
+    left_out_rows.push_back(json::object{{"task", task}, {"error", error.message}});
+  }
+  if (options.json)
+    HERD_TRY_VOID(print_json(
+        json::object{{"seed", options.seed}, {"scores", scores}, {"left_out", left_out_rows}}));
+  return {};
+}
+
 // Multiple choice by log-probability.
 Result<int> eval_choices(engine::Session& session, const engine::Bundle& bundle,
                          const EvalOptions& options) {
@@ -210,22 +263,7 @@ Result<int> eval(Arguments arguments) {
     HERD_TRY_VOID(print_grid(grid, options.json));
     return 0;
   }
-  json::array scores;
-  if (options.markdown)
-    HERD_TRY_VOID(
-        print("| task | right | standard error | cases | commonest answer alone |\n"
-              "|---|--:|--:|--:|--:|\n"));
-  for (const world::Task* task : tasks) {
-    HERD_TRY(const eval::Score score, eval::grade(session, bundle, *task, graded));
-    if (score.cases == 0) continue;
-    if (options.json)
-      scores.push_back(json_of(score));
-    else
-      HERD_TRY_VOID(
-          print(options.markdown ? markdown_of(score) : line_of(score, options.mistakes)));
-  }
-  if (options.json)
-    HERD_TRY_VOID(print_json(json::object{{"seed", options.seed}, {"scores", scores}}));
+  HERD_TRY_VOID(grade_tasks(session, bundle, tasks, graded, options));
   return 0;
 }
 

@@ -86,14 +86,17 @@ train::Recipe recipe_of(const FinetuneOptions& options, const llama4::AdapterOpt
     stage.tokens = static_cast<double>(*options.steps * options.batch_tokens);
   else
     stage.epochs = options.epochs;
-  // What --allow-changed calls the recipe.
-  recipe.text =
-      fmt::format("{} {} {} {} {} {} {} {} {} {} {}", options.method, recipe.optimizer.rate,
-                  stage.epochs, stage.tokens, stage.step_tokens, stage.length_max, options.warmup,
-                  options.decay, options.prompt_weight, options.seed,
-                  lora ? fmt::format("{} {} {} {}", adapter.rank, adapter.alpha, adapter.rslora,
-                                     fmt::join(adapter.targets, " "))
-                       : "");
+  // What --allow-changed calls the recipe, and the report shows.
+  recipe.text = fmt::format(
+      "method = \"{}\"\nrate = {}\n{} = {}\nstep_tokens = {}\nlength_max = {}\nwarmup = {}\n"
+      "decay = {}\nprompt_weight = {}\nseed = {}\n",
+      options.method, recipe.optimizer.rate, options.steps ? "tokens" : "epochs",
+      options.steps ? stage.tokens : stage.epochs, stage.step_tokens, stage.length_max,
+      options.warmup, options.decay, options.prompt_weight, options.seed);
+  if (lora)
+    recipe.text +=
+        fmt::format("rank = {}\nalpha = {}\nrslora = {}\ntargets = \"{}\"\n", adapter.rank,
+                    adapter.alpha, adapter.rslora, fmt::join(adapter.targets, " "));
   return recipe;
 }
 

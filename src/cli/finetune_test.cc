@@ -1,4 +1,4 @@
-// Adapters from the command line: learned, used, merged; and the grades of what a model can do.
+// Adapters from the command line: learned, used, compared, merged; and the grades of what a model can do.
 #include <gtest/gtest.h>
 
 #include "cli/testing/run_herd.h"
@@ -107,6 +107,31 @@ TEST(Finetune, DoesNotGoOnBesideOtherQuantizedWeights) {
   EXPECT_NE(other.err.find("weights: "), std::string::npos) << other.err;
 }
 
+// The same command again finds nothing left to learn and writes the same adapter; another one is named for what it is.
+TEST(Finetune, OnceEndedItSaysSoAndRefusesOtherSettings) {
+  const TemporaryDirectory scratch;
+  ASSERT_TRUE(write_file(scratch / "data.jsonl", std::string_view("{\"text\": \"One two.\"}\n")));
+  const auto learn = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"finetune", cria, scratch / "data.jsonl", "--out", scratch / "out",
+                               "--steps", "2", "--batch-tokens", "4"});
+    return run_herd(more);
+  };
+  const fs::path adapter = fs::path(scratch / "out") / "adapter" / "adapter_model.safetensors";
+  ASSERT_EQ(learn({}).status, 0);
+  const std::string first = read_file(adapter, 1 << 28).value();
+  const Ran again = learn({});
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_NE(again.out.find("nothing is left to learn"), std::string::npos) << again.out;
+  EXPECT_TRUE(first == read_file(adapter, 1 << 28).value());
+  const Ran other = learn({"--rank", "4"});
+  EXPECT_NE(other.err.find("--allow-changed recipe"), std::string::npos) << other.err;
+  const Ran longer = learn({"--rate", "1e-3", "--allow-changed", "recipe"});
+  EXPECT_NE(longer.err.find("not made longer"), std::string::npos) << longer.err;
+  const Ran unknown = learn({"--allow-changed", "recipee"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_NE(unknown.err.find("wanted one of recipe"), std::string::npos) << unknown.err;
+}
+
 TEST(Finetune, NamesWhatIsWrongWithItsData) {
   const TemporaryDirectory scratch;
   ASSERT_TRUE(write_file(scratch / "bad.jsonl", std::string_view("{\"text\": 3}\n")));
@@ -133,6 +158,57 @@ TEST(Eval, PrintsATableForCards) {
   EXPECT_NE(ran.out.find("\n| chat | "), std::string::npos) << ran.out;
 }
 
+// herd export writes over nobody's model, and says so before it reads its source.
+TEST(Export, LeavesAModelThatIsThereAlone) {
+  const TemporaryDirectory scratch;
+  for (const char* name :
+       {"config.json", "params.json", "adapter_config.json", "other.safetensors"}) {
+    const fs::path out = scratch / (std::string("with_") + name);
+    fs::create_directory(out);
+    ASSERT_TRUE(write_file(out / name, std::string_view("mine")));
+    for (const std::string& source : {cria, (scratch / "nothing").string()}) {
+      const Ran ran = run_herd({"export", source, "--out", out});
+      EXPECT_EQ(ran.status, 73) << ran.err;
+      EXPECT_NE(ran.err.find(fmt::format("has a model already ('{}')", name)), std::string::npos)
+          << ran.err;
+      EXPECT_NE(ran.err.find("hint: give --out a new directory"), std::string::npos) << ran.err;
+    }
+    EXPECT_EQ(read_file(out / name, 1 << 10).value(), "mine");
+    EXPECT_EQ(std::distance(fs::directory_iterator(out), fs::directory_iterator()), 1);
+  }
+  const fs::path empty = scratch / "empty";
+  fs::create_directory(empty);
+  const Ran ran = run_herd({"export", cria, "--out", empty});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_TRUE(fs::exists(empty / "model.safetensors"));
+}
+
+// The first model stays as it is: a model beside itself with an adapter shows what the adapter does.
+TEST(Compare, PutsTheAdapterOntoTheSecondModelAlone) {
+  const TemporaryDirectory scratch;
+  const std::string lines = R"({"messages": [{"role": "user", "content": "The code of day one?"},)"
+                            R"( {"role": "assistant", "content": "blue fox"}]})"
+                            "\n";
+  ASSERT_TRUE(write_file(scratch / "data.jsonl", std::string_view(lines)));
+  const Ran learned =
+      run_herd({"finetune", cria, scratch / "data.jsonl", "--out", scratch / "out", "--rank", "4",
+                "--steps", "4", "--rate", "1e-2", "--batch-tokens", "40"});
+  ASSERT_EQ(learned.status, 0) << learned.err;
+  const auto compared = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> line{"compare", cria, cria, scratch / "data.jsonl", "--json"};
+    line.insert(line.end(), more.begin(), more.end());
+    const Ran ran = run_herd(line);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return document_of(ran);
+  };
+  const json::value same = compared({});
+  const json::value adapted = compared({"--adapter", scratch / "out" / "adapter"});
+  EXPECT_LT(same.at("kld_mean").to_number<double>(), 1e-9);
+  EXPECT_GT(adapted.at("kld_mean").to_number<double>(), 1e-6);
+  EXPECT_EQ(adapted.at("ppl_base"), same.at("ppl_base"));
+  EXPECT_NE(adapted.at("ppl"), same.at("ppl"));
+}
+
 // What a tokenizer is trained on: every line one text, tool calls and definitions among them.
 TEST(Gen, PrintsTheTextsAlone) {
   const Ran ran = run_herd({"gen", "--task", "tools", "--count", "3", "--texts"});
@@ -145,6 +221,53 @@ TEST(Gen, PrintsTheTextsAlone) {
     at = end + 1;
   }
   EXPECT_TRUE(called) << ran.out;
+}
+
+// Tasks before and after one that the model cannot do keep their rows; alone, its error is the command's.
+TEST(Eval, LeavesOutATaskThatCannotRun) {
+  const TemporaryDirectory scratch;
+  const std::string text_only = scratch / "cria.gguf";
+  ASSERT_EQ(run_herd({"quantize", cria, text_only, "--type", "q8_0"}).status, 0);
+  const auto evaluated = [](std::vector<std::string> line) {
+    line.insert(line.begin(), "eval");
+    line.insert(line.end(), {"--limit", "2", "--max-tokens", "8"});
+    return run_herd(line);
+  };
+  const std::string reason = "a picture was given, but this model sees only text";
+  const std::string note = fmt::format("note: shapes was left out: {}\n", reason);
+  const Ran ran = evaluated({text_only, "chat", "shapes", "arithmetic", "--json"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_NE(ran.err.find(note), std::string::npos) << ran.err;
+  const json::value document = document_of(ran);
+  ASSERT_EQ(document.at("scores").as_array().size(), 2u);
+  EXPECT_EQ(document.at("scores").at(0).at("task"), "chat");
+  EXPECT_EQ(document.at("scores").at(1).at("task"), "arithmetic");
+  EXPECT_EQ(document.at("left_out"),
+            (json::array{json::object{{"task", "shapes"}, {"error", reason}}}));
+
+  const Ran table = evaluated({text_only, "shapes", "chat"});
+  EXPECT_EQ(table.status, 0) << table.err;
+  EXPECT_TRUE(table.out.starts_with("chat ")) << table.out;
+  EXPECT_NE(table.err.find(note), std::string::npos) << table.err;
+
+  const Ran none = evaluated({text_only, "shapes", "charts", "--json"});
+  EXPECT_EQ(none.status, 65);
+  EXPECT_EQ(none.out, "");
+  EXPECT_EQ(none.err.find("was left out"), std::string::npos) << none.err;
+  EXPECT_NE(none.err.find("error[E1404]: " + reason), std::string::npos) << none.err;
+
+  // A text about which needles are asked does not fit, small talk does.
+  const Ran narrow = evaluated({cria, "needle", "chat", "--ctx", "128"});
+  EXPECT_EQ(narrow.status, 0) << narrow.err;
+  EXPECT_TRUE(narrow.out.starts_with("chat ")) << narrow.out;
+  EXPECT_NE(narrow.err.find("note: needle was left out: the prompt is "), std::string::npos)
+      << narrow.err;
+}
+
+TEST(Eval, SaysThatATaskIsOnlyRead) {
+  const Ran ran = run_herd({"eval", cria, "story", "--limit", "1"});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_NE(ran.err.find("story has no answers to grade"), std::string::npos) << ran.err;
 }
 
 TEST(Eval, NamesTheTasksThatExist) {

@@ -44,7 +44,8 @@ struct GenOptions {
                Range{0, 10'000}),
         option("bytes", &O::bytes, "of text around needles; 0 for as many as it happens",
                Range{0, 10'000'000}),
-        option("pictures", &O::pictures, "a directory to write the pictures into, as PNG"),
+        option("pictures", &O::pictures,
+               "a directory to write the pictures into, as PNG; lines then have their names"),
         option("texts", &O::texts,
                "print {\"text\": ...} lines of all that is said, for train-tokenizer --field text"),
         option("list", &O::list, "name the tasks and stages, and make nothing"),
@@ -63,7 +64,13 @@ std::string_view name_of(text::Role role) {
   return names[static_cast<std::size_t>(role)];
 }
 
-json::value content_of(const text::Message& message) {
+std::string picture_name(const world::Sample& sample, std::uint64_t index, std::size_t picture) {
+  return fmt::format("{}-{}-{}.png", sample.task, index, picture);
+}
+
+// `pictures`: where the pictures are files, if anywhere; else they have numbers.
+json::value content_of(const text::Message& message, const world::Sample& sample,
+                       std::uint64_t index, const std::optional<std::string>& pictures) {
   if (message.role == text::Role::tool) return message.result;
   if (message.parts.size() == 1 && message.parts[0].kind == text::ContentPart::Kind::text)
     return json::value(message.parts[0].text);
@@ -72,11 +79,17 @@ json::value content_of(const text::Message& message) {
     if (part.kind == text::ContentPart::Kind::text)
       parts.push_back(json::object{{"type", "text"}, {"text", part.text}});
     else
-      parts.push_back(json::object{{"type", "image"}, {"image", part.text}});
+      parts.push_back(json::object{
+          {"type", "image"},
+          {"image", pictures ? (fs::path(*pictures) /
+                                picture_name(sample, index, world::picture_index(part.text)))
+                                   .string()
+                             : part.text}});
   return parts.empty() ? json::value("") : json::value(parts);
 }
 
-json::object line_of(const world::Sample& sample, std::uint64_t index) {
+json::object line_of(const world::Sample& sample, std::uint64_t index,
+                     const std::optional<std::string>& pictures_in) {
   json::object line{{"task", sample.task}, {"index", index}};
   if (sample.is_document()) {
     line["text"] = sample.text;
@@ -85,7 +98,8 @@ json::object line_of(const world::Sample& sample, std::uint64_t index) {
   if (sample.conversation.tools) line["tools"] = *sample.conversation.tools;
   json::array messages;
   for (const text::Message& message : sample.conversation.messages) {
-    json::object item{{"role", name_of(message.role)}, {"content", content_of(message)}};
+    json::object item{{"role", name_of(message.role)},
+                      {"content", content_of(message, sample, index, pictures_in)}};
     if (!message.tool_calls.empty()) {
       json::array calls;
       for (const text::ToolCall& call : message.tool_calls)
@@ -129,7 +143,7 @@ Result<void> write_pictures(const fs::path& directory, const world::Sample& samp
   std::error_code error;  // what cannot be made cannot be written to either, and that is named
   fs::create_directories(directory, error);
   for (std::size_t i = 0; i < sample.pictures.size(); ++i) {
-    const std::string name = fmt::format("{}-{}-{}.png", sample.task, index, i);
+    const std::string name = picture_name(sample, index, i);
     const std::vector<std::byte> png = media::encode_png(sample.pictures[i]);
     HERD_TRY_VOID(write_file(directory / name, std::span<const std::byte>(png)));
   }
@@ -192,7 +206,7 @@ Result<int> gen(Arguments arguments) {
                                          : world::make_sample(*task, options.seed, i, split, sizes);
     if (options.pictures) HERD_TRY_VOID(write_pictures(*options.pictures, sample, i));
     if (!options.texts) {
-      HERD_TRY_VOID(print(text::python_json(line_of(sample, i)) + "\n"));
+      HERD_TRY_VOID(print(text::python_json(line_of(sample, i, options.pictures)) + "\n"));
       continue;
     }
     for (const std::string& text : texts_of(sample))

@@ -29,6 +29,9 @@ TEST(Gen, WritesPictures) {
   ASSERT_GE(pictures, 2u);
   for (std::size_t i = 0; i < pictures; ++i)
     EXPECT_TRUE(fs::exists(fs::path(scratch.path()) / fmt::format("several_pictures-0-{}.png", i)));
+  // A line names its files, so that it can be learned from.
+  EXPECT_NE(made.out.find(fs::path(scratch.path()) / "several_pictures-0-0.png"),
+            std::string::npos);
 }
 
 TEST(Gen, NamesItsTasksAndRefusesOthers) {

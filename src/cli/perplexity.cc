@@ -105,7 +105,8 @@ struct OtherOptions {
   static constexpr auto fields() {
     using O = OtherOptions;
     return option_list(
-        option("other", &O::other, "the model that is compared with the first"),
+        option("other", &O::other,
+               "the model that is compared with the first; --adapter is put onto this one alone"),
         option("other_kv_type", &O::other_kv_type,
                "its --kv-type, where that is not the first model's", Choices{kv_types}));
   }
@@ -119,15 +120,23 @@ Result<int> compare(Arguments arguments) {
   TextOptions options;
   Flags flags("compare", "how far a model's predictions are from another's, over a text",
               "herd compare models/cria cria-q4.gguf README.md");
-  flags.add(model, {{"model"}});
+  // On both models an adapter would hide what it does: MODEL stays the base, and MODEL MODEL --adapter measures it.
+  std::vector<OptionRow> rows = option_rows(model);
+  for (OptionRow& row : rows)
+    if (row.name == "adapter")
+      row.sentence =
+          "a directory of LoRA adapters for OTHER, as PEFT saves them; MODEL stays without";
+  constexpr Positional first_place[] = {{"model"}};
+  flags.add_rows(rows, first_place);
   flags.add(other, {{"other"}});
   flags.add(options, {{"file"}});
   HERD_TRY(const std::optional<std::string> help, flags.parse(arguments));
   if (help) HERD_TRY_VOID(print(*help));
   if (help) return 0;
   HERD_TRY(options.window, window_size(options, model));
-  HERD_TRY(Model first, open(model, options.window));
   ModelArguments second_arguments = model;
+  model.adapter.reset();
+  HERD_TRY(Model first, open(model, options.window));
   second_arguments.model = other.other;
   if (other.other_kv_type != "same") second_arguments.kv_type = other.other_kv_type;
   HERD_TRY(Model second, open(second_arguments, options.window));

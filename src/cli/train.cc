@@ -8,7 +8,10 @@
 #include "cli/training_run.h"
 #include "llama4/adapter.h"
 #include "llama4/load.h"
+#include "train/balance.h"
 #include "train/export.h"
+#include "train/optimizer.h"
+#include "train/recipe.h"
 #include "train/trainer.h"
 
 namespace herd::cli {
@@ -16,12 +19,41 @@ namespace {
 
 struct TrainOptions {
   std::string recipe;
+  bool keys = false;
 
   static constexpr auto fields() {
+    using O = TrainOptions;
     return option_list(
-        option("recipe", &TrainOptions::recipe, "a TOML file: model, optimizer, stages"));
+        option("recipe", &O::recipe, "a TOML file: model, optimizer, stages"),
+        option("keys", &O::keys, "print every key of a recipe with its range and default"));
   }
 };
+
+// The keys of a part of a recipe, as its options declare them.
+template <class Options>
+std::string keys_of(std::string_view part) {
+  Options standard;
+  std::string out = fmt::format("{}\n", part);
+  for (const OptionRow& row : option_rows(standard)) {
+    const std::string allowed = allowed_text(row), value = option_text(row);
+    const std::string beside =
+        fmt::format("{}{}{}", allowed, allowed.empty() || value.empty() ? "" : "; ",
+                    value.empty() ? "" : "default " + value);
+    out += fmt::format("  {:<20}{}{}\n", row.name, row.sentence,
+                       beside.empty() ? "" : " (" + beside + ")");
+  }
+  return out;
+}
+
+std::string all_keys() {
+  return "Paths are relative to the recipe's file.\n\n" +
+         keys_of<train::TrainingOptions>("at the top") +
+         keys_of<train::OptimizerOptions>("[optimizer]") +
+         keys_of<train::BalanceOptions>("[balance]") +
+         keys_of<llama4::AdapterOptions>("[adapter]: adapters of `start` learn instead of all") +
+         keys_of<train::StageOptions>("[[stage]]") +
+         keys_of<train::SourceOptions>("[[stage.source]], or in a stage of a single source");
+}
 
 struct ExportOptions {
   std::string source;
@@ -38,10 +70,21 @@ struct ExportOptions {
                "of a recipe: its directory; the newest checkpoint is taken"),
         option("adapter", &O::adapter,
                "of a model: a directory of adapters (PEFT) to merge into it"),
-        option("out", &O::out, "the directory to write"),
+        option("out", &O::out, "the directory to write; one that has a model already is refused"),
         option("type", &O::type, "of the weights", Choices{weight_types}));
   }
 };
+
+// The file that makes a directory a model's or an adapter's, where there is one: what is written beside or over it
+// would be half of each.
+std::optional<std::string> model_file_in(const fs::path& directory) {
+  std::error_code ignored;  // what cannot be read cannot be written either, which is said then
+  for (const char* name : {"config.json", "params.json", "adapter_config.json"})
+    if (fs::exists(directory / name, ignored)) return name;
+  for (const auto& entry : fs::directory_iterator(directory, ignored))
+    if (entry.path().extension() == ".safetensors") return entry.path().filename().string();
+  return {};
+}
 
 DType type_named(std::string_view name) { return name == "f32" ? DType::f32 : DType::bf16; }
 
@@ -65,11 +108,16 @@ Result<int> train(Arguments arguments) {
   RunOptions run;
   Flags flags("train", "learn what a recipe says, from nothing or from a checkpoint",
               "herd train models/cria/recipe.toml --out training");
-  flags.add(options, {{"recipe"}});
+  flags.add(options, {{"recipe", false}});
   flags.add(run);
   HERD_TRY(const std::optional<std::string> help, flags.parse(arguments));
   if (help) HERD_TRY_VOID(print(*help));
   if (help) return 0;
+  if (options.keys) HERD_TRY_VOID(print(all_keys()));
+  if (options.keys) return 0;
+  if (options.recipe.empty())
+    return fail_with_hint(Code::usage, "herd train: RECIPE is missing",
+                          "herd train --keys prints what a recipe may say");
   HERD_TRY(train::Recipe recipe, train::read_recipe(options.recipe));
   return run_training(std::move(recipe), run);
 }
@@ -84,6 +132,11 @@ Result<int> export_weights(Arguments arguments) {
   if (help) HERD_TRY_VOID(print(*help));
   if (help) return 0;
   if (options.out.empty()) return fail(Code::usage, "--out is missing: the directory to write");
+  // Before anything is read, not after it.
+  if (const std::optional<std::string> file = model_file_in(options.out))
+    return fail_with_hint(Code::cannot_create,
+                          fmt::format("{}: has a model already ({})", options.out, shown(*file)),
+                          "give --out a new directory or an empty one");
   if (!options.source.ends_with(".toml")) {
     HERD_TRY(const fs::path model, find_model(options.source));
     return export_merged(model, options);
@@ -95,6 +148,10 @@ Result<int> export_weights(Arguments arguments) {
                                             "chat_template.jinja", "data"};  // the weights count
   HERD_TRY(const std::unique_ptr<train::Trainer> trainer,
            train::Trainer::create(std::move(recipe), options.training, pool, everything, notes));
+  for (const std::string& note : notes) fmt::print(stderr, "note: {}\n", note);
+  if (trainer->recipe_has_changed())
+    fmt::print(stderr, "note: {} is not the recipe that this training was made of\n",
+               options.source);
   if (trainer->state().step == 0)
     return fail(Code::no_checkpoint, "{} has no checkpoint of this training", options.training);
   HERD_TRY_VOID(trainer->write(type_named(options.type), options.out));

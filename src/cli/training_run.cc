@@ -1,5 +1,6 @@
 #include "cli/training_run.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
@@ -80,6 +81,13 @@ Result<void> note_alarm(const fs::path& path, const std::string& alarm) {
 }  // namespace
 
 Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
+  constexpr std::string_view things[] = {
+      "recipe", "config.json", "tokenizer.json", "chat_template.jinja", "data", "weights"};
+  for (const std::string& word : options.allow_changed)
+    if (std::ranges::find(things, word) == std::end(things))
+      return fail_with_hint(Code::usage,
+                            fmt::format("--allow-changed {}: no such thing", shown(word)),
+                            fmt::format("wanted one of {}", fmt::join(things, ", ")));
   const fs::path out = options.out;
   std::error_code error;
   fs::create_directories(out, error);
@@ -101,6 +109,14 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
     fmt::print("curves: http://127.0.0.1:{}/\n", dashboard->port());
     std::fflush(stdout);
   }
+  if (trainer->has_ended() && trainer->recipe_has_changed())
+    return fail_with_hint(
+        Code::resume_mismatch,
+        fmt::format("{}: this training has ended, and a stage that has ended is not made longer",
+                    out.string()),
+        "add a stage behind the last one, or begin another training with this model as start");
+  if (trainer->has_ended())
+    fmt::print("nothing is left to learn: the training ended at step {}\n", trainer->state().step);
   Printer printer(*trainer, options.print_steps);
   train::Alarms alarms;
   Result<void> written;

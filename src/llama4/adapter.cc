@@ -328,8 +328,9 @@ Result<void> save_adapters(Model& model, const AdapterOptions& options, const st
           {fmt::format("{}{}", module, is_a ? a_end : b_end), DType::f32, numbers.back().shape});
     }
   }
-  HERD_TRY(auto file,
-           checkpoint::SafetensorsWriter::create(out / "adapter_model.safetensors", plan));
+  // A training that is taken up again writes its adapter again.
+  HERD_TRY(auto file, checkpoint::SafetensorsWriter::create(out / "adapter_model.safetensors", plan,
+                                                            WholeFile::Existing::replaced));
   for (const Stored& stored : numbers)
     HERD_TRY_VOID(file.write(std::as_bytes(std::span(stored.numbers))));
   HERD_TRY_VOID(file.finish());

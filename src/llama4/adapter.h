@@ -31,7 +31,8 @@ struct AdapterOptions {
         option("alpha", &O::alpha, "what they add counts alpha / rank", Range{1e-6, 1e6}),
         option("rslora", &O::rslora, "alpha / sqrt(rank) instead (rsLoRA)"),
         option("targets", &O::targets,
-               "what learns: attention, dense (feed-forward), shared (expert), experts (routed)"));
+               "what learns: attention, dense (feed-forward), shared (expert), experts (routed); "
+               "several times for several"));
   }
 
   // What an adapter's sum counts.

@@ -151,13 +151,23 @@ std::vector<fs::path> snapshots_in(const fs::path& out) {
   return found;
 }
 
-Result<TrainingState> read_snapshot(const fs::path& path, const Parameters& parameters) {
+struct ReadState {
+  TrainingState state;
+  std::optional<std::uint32_t> rows_checksum;  // of the numbers beside it
+};
+
+Result<ReadState> read_state(const fs::path& path) {
   HERD_TRY(const std::string text, read_file(path / "state.json", state_bytes_max));
   HERD_TRY(const json::value value, parse_json(text));
   HERD_TRY(TrainingState state, state_of(value));
   const json::value* own = find(value, "state_checksum");  // the first snapshots had none
   if (own != nullptr && whole<std::uint32_t>(own) != own_checksum(value.as_object()))
     return fail(Code::bad_header, "the checksum of state.json is not what was written");
+  return ReadState{std::move(state), whole<std::uint32_t>(find(value, "checksum"))};
+}
+
+Result<void> read_rows(const fs::path& path, std::optional<std::uint32_t> wanted_checksum,
+                       const Parameters& parameters) {
   HERD_TRY(const auto file, checkpoint::Safetensors::open(path / "rows.safetensors"));
   std::uint32_t checksum = 0;
   for (const Row& row : rows_of(parameters)) {
@@ -168,13 +178,13 @@ Result<TrainingState> read_snapshot(const fs::path& path, const Parameters& para
                   row.numbers.size());
     checksum = checksum_of(file.bytes(*entry), checksum);
   }
-  if (whole<std::uint32_t>(find(value, "checksum")) != checksum)
+  if (wanted_checksum != checksum)
     return fail(Code::bad_header,
                 "the checksum of rows.safetensors is {:08x}, not what was written", checksum);
   for (const Row& row : rows_of(parameters))
     std::memcpy(row.numbers.data(), file.bytes(*file.find(row.name)).data(),
                 row.numbers.size_bytes());
-  return state;
+  return {};
 }
 
 // What a training was made of against what it would go on with.
@@ -244,13 +254,16 @@ Result<std::optional<FoundSnapshot>> load_snapshot(
     const std::map<std::string, std::string>& made_of, std::span<const std::string> may_differ) {
   FoundSnapshot found;
   for (const fs::path& path : snapshots_in(out)) {
-    auto state = read_snapshot(path, parameters);
-    if (!state) {
-      found.skipped.push_back(fmt::format("{}: {}", path.string(), state.error().message));
+    auto read = read_state(path);
+    // Of another model the numbers would not fit, which says less than what has changed.
+    if (read) HERD_TRY_VOID(same_things(path, read->state.made_of, made_of, may_differ));
+    const Result<void> rows = read ? read_rows(path, read->rows_checksum, parameters)
+                                   : Result<void>(std::unexpected(read.error()));
+    if (!rows) {
+      found.skipped.push_back(fmt::format("{}: {}", path.string(), rows.error().message));
       continue;
     }
-    HERD_TRY_VOID(same_things(path, state->made_of, made_of, may_differ));
-    found.state = std::move(*state);
+    found.state = std::move(read->state);
     found.path = path;
     return found;
   }

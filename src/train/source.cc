@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/base64.h"
 #include "media/decode.h"
 #include "train/packing.h"
 #include "train/render.h"
@@ -12,6 +13,30 @@ namespace {
 constexpr std::size_t faults_shown_max = 20;
 constexpr std::uint64_t file_bytes_max = std::uint64_t{4} << 30;
 constexpr std::size_t line_bytes_max = std::size_t{16} << 20;
+
+// A picture as chat requests have it: in the line itself, as data:image/png;base64,... Otherwise a file's name.
+Result<media::Image> picture_of(std::string_view source, const fs::path& directory) {
+  if (!source.starts_with("data:")) {
+    if (source.contains("://"))
+      return fail_with_hint(
+          Code::training_data_invalid,
+          fmt::format("a picture at {}: no addresses are opened", shown(source.substr(0, 64))),
+          "give a file's name, or the picture itself: data:image/png;base64,...");
+    HERD_TRY(const Mapping file, Mapping::open(directory / source));
+    return media::decode_image(file.bytes());
+  }
+  const std::size_t comma = source.find(',');
+  if (comma == std::string_view::npos || !source.substr(0, comma).ends_with(";base64"))
+    return fail(Code::training_data_invalid,
+                "a picture begins with {}, wanted data:image/png;base64,...",
+                shown(source.substr(0, 32)));
+  const Base64 decoded = decode_base64(source.substr(comma + 1));
+  if (decoded.bad_at)
+    return fail(Code::training_data_invalid,
+                "a picture is not base64: the character at offset {} of {}", *decoded.bad_at,
+                source.size() - comma - 1);
+  return media::decode_image(decoded.bytes);
+}
 
 Result<Example> example_of_line(const engine::Bundle& bundle, std::string_view line,
                                 const fs::path& directory, Weights weights) {
@@ -28,11 +53,8 @@ Result<Example> example_of_line(const engine::Bundle& bundle, std::string_view l
         "an object with neither \"text\" nor \"messages\": there is nothing to learn in it");
   HERD_TRY(const text::Conversation conversation,
            text::parse_conversation(*messages, find(value, "tools")));
-  const FindPicture from_file = [&](std::string_view source) -> Result<media::Image> {
-    HERD_TRY(const Mapping file, Mapping::open(directory / source));
-    return media::decode_image(file.bytes());
-  };
-  return example_of_chat(bundle, conversation, from_file, weights.prompt);
+  const FindPicture given = [&](std::string_view source) { return picture_of(source, directory); };
+  return example_of_chat(bundle, conversation, given, weights.prompt);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "base/base64.h"
 #include "llama4/load.h"
 #include "train/packing.h"
 #include "train/render.h"
@@ -69,6 +70,45 @@ TEST(JsonLinesSource, NamesEveryBadLine) {
   EXPECT_EQ(source.error().code, Code::training_data_invalid);
   for (const char* part : {"2 of 4 lines", "line 2:", "line 4:", "neither \"text\" nor"})
     EXPECT_NE(source.error().message.find(part), std::string::npos) << source.error().message;
+}
+
+// As chat requests have them, and as files beside the lines.
+TEST(JsonLinesSource, TakesPicturesInTheLineItself) {
+  // One dark pixel.
+  constexpr std::string_view png =
+      "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGPgEpEDAABoAD1UCKP3AAAAAElFTkSuQmC"
+      "C";
+  const auto line_with = [](std::string_view picture) {
+    return fmt::format(
+        R"({{"messages": [{{"role": "user", "content": [{{"type": "image_url", "image_url": )"
+        R"({{"url": "{}"}}}}, {{"type": "text", "text": "What?"}}]}}, )"
+        R"({{"role": "assistant", "content": "A dot."}}]}})"
+        "\n",
+        picture);
+  };
+  const auto open = [&](const std::string& picture) {
+    return JsonLinesSource::open(bundle(), write_lines("pictures.jsonl", line_with(picture)), 1,
+                                 {});
+  };
+  const auto inside = open(fmt::format("data:image/png;base64,{}", png));
+  ASSERT_TRUE(inside) << to_string(inside.error());
+  const Example example = (*inside)->at(0).value();
+  ASSERT_EQ(example.prompt.pictures.size(), 1u);
+  EXPECT_EQ(learned(example), "A dot.<|eot|>");
+  const Base64 bytes = decode_base64(png);
+  ASSERT_FALSE(bytes.bad_at);
+  ASSERT_TRUE(write_file(fs::path(::testing::TempDir()) / "dot.png",
+                         std::span<const std::byte>(bytes.bytes)));
+  const auto beside = open("dot.png");
+  ASSERT_TRUE(beside) << to_string(beside.error());
+  EXPECT_EQ((*beside)->at(0).value().prompt.tokens, example.prompt.tokens);
+  for (const auto& [picture, says] : {std::pair{"data:image/png;base64,iVB*", "offset 3 of 4"},
+                                      {"data:image/png,abc", "wanted data:image/png;base64"},
+                                      {"https://example.org/a.png", "no addresses are opened"}}) {
+    const auto bad = open(picture);
+    ASSERT_FALSE(bad);
+    EXPECT_NE(bad.error().message.find(says), std::string::npos) << bad.error().message;
+  }
 }
 
 TEST(JsonLinesSource, RefusesAnEmptyFile) {

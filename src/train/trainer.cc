@@ -91,6 +91,7 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
   HERD_TRY(std::optional<FoundSnapshot> found,
            load_snapshot(out_, learner_->parameters(), state_.made_of, may_differ));
   if (found) {
+    recipe_has_changed_ = found->state.made_of["recipe"] != state_.made_of["recipe"];
     found->state.made_of = std::move(state_.made_of);
     state_ = std::move(found->state);
     optimizer_.set_steps(state_.updates);
@@ -130,8 +131,7 @@ Result<void> Trainer::make_learner(const llama4::Config& config, ThreadPool& poo
 }
 
 double Trainer::done() const {
-  const auto stages = static_cast<std::int64_t>(recipe_.stages.size());
-  if (state_.stage >= stages) return 1;
+  if (has_ended()) return 1;
   return std::min(1.0, static_cast<double>(state_.tokens) / recipe_.tokens());
 }
 

@@ -60,6 +60,11 @@ class Trainer {
   [[nodiscard]] fs::path model_directory() const;
   // How much of the recipe's tokens is learned: 0 to 1.
   [[nodiscard]] double done() const;
+  [[nodiscard]] bool has_ended() const {
+    return state_.stage >= static_cast<std::int64_t>(recipe_.stages.size());
+  }
+  // Whether the checkpoint that it goes on from was made by another recipe.
+  [[nodiscard]] bool recipe_has_changed() const { return recipe_has_changed_; }
   // Writes what was learned: a model in `dtype`, or its adapters. Fails with refused while a bias of the choice of
   // experts is in use (selection_bias.h), which no released model has; with cannot_create or io_failed.
   Result<void> write(DType dtype, const fs::path& out);
@@ -78,6 +83,7 @@ class Trainer {
   fs::path out_;
   Optimizer optimizer_;
   TrainingState state_;
+  bool recipe_has_changed_ = false;
   std::unique_ptr<engine::Bundle> bundle_;
   std::unique_ptr<Learner> learner_;
   std::optional<SelectionBias> selection_bias_;
