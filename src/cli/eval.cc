@@ -230,6 +230,11 @@ Result<int> eval(Arguments arguments) {
   if (help) HERD_TRY_VOID(print(*help));
   if (help) return 0;
 
+  if (options.choices && options.needles)
+    return fail(Code::usage, "herd eval: both --choices and --needles");
+  if ((options.choices || options.needles) && !options.task.empty())
+    return fail(Code::usage, "herd eval: {} asks for no task, found {}",
+                options.choices ? "--choices" : "--needles", shown(options.task.front()));
   HERD_TRY(const std::vector<const world::Task*> tasks, tasks_named(options.task));
   HERD_TRY(const fs::path directory, find_model(model.model));
   HERD_TRY(const llama4::Config config, llama4::read_config(directory, model.mmproj));

@@ -264,6 +264,19 @@ TEST(Eval, LeavesOutATaskThatCannotRun) {
       << narrow.err;
 }
 
+TEST(Flags, ThatDoNothingAreErrors) {
+  const std::vector<std::string> commands[] = {
+      {"eval", cria, "recall", "--needles"},
+      {"eval", cria, "--choices", "x.jsonl", "--needles"},
+      {"export", cria, "--training", "elsewhere", "--out", "new"},
+      {"export", cria + "/recipe.toml", "--adapter", "a", "--out", "new"}};
+  for (const std::vector<std::string>& command : commands) {
+    const Ran ran = run_herd(command);
+    EXPECT_EQ(ran.status, 2) << ran.err;
+    EXPECT_NE(ran.err.find("herd " + command[0] + ": "), std::string::npos) << ran.err;
+  }
+}
+
 TEST(Eval, SaysThatATaskIsOnlyRead) {
   const Ran ran = run_herd({"eval", cria, "story", "--limit", "1"});
   EXPECT_EQ(ran.status, 2);

@@ -132,12 +132,19 @@ Result<int> export_weights(Arguments arguments) {
   if (help) HERD_TRY_VOID(print(*help));
   if (help) return 0;
   if (options.out.empty()) return fail(Code::usage, "--out is missing: the directory to write");
+  const bool is_recipe = options.source.ends_with(".toml");
+  if (is_recipe && options.adapter)
+    return fail(Code::usage, "herd export: --adapter is of a model, and {} is a recipe",
+                shown(options.source));
+  if (!is_recipe && options.training != ExportOptions().training)
+    return fail(Code::usage, "herd export: --training is of a recipe, and {} is none",
+                shown(options.source));
   // Before anything is read, not after it.
   if (const std::optional<std::string> file = model_file_in(options.out))
     return fail_with_hint(Code::cannot_create,
                           fmt::format("{}: has a model already ({})", options.out, shown(*file)),
                           "give --out a new directory or an empty one");
-  if (!options.source.ends_with(".toml")) {
+  if (!is_recipe) {
     HERD_TRY(const fs::path model, find_model(options.source));
     return export_merged(model, options);
   }

@@ -148,7 +148,8 @@ Result<Bundle> Bundle::open(const fs::path& directory, const llama4::Config& con
     if (!sampling) return std::unexpected(std::move(sampling).error().in(path.string()));
     bundle.sampling = *sampling;
   }
-  if (fs::is_regular_file(directory)) {
+  bundle.is_file = fs::is_regular_file(directory);
+  if (bundle.is_file) {
     HERD_TRY(const checkpoint::Store store, checkpoint::Store::open(directory));
     HERD_TRY(bundle.sampling, sampling_of(store.gguf().front()));
   }
@@ -166,7 +167,9 @@ Result<media::Tiles> Bundle::cut(const media::Image& image) const {
   if (!config.vision)
     return fail_with_hint(Code::conversation_invalid,
                           "a picture was given, but this model sees only text",
-                          "a GGUF model's vision encoder is a file of its own: --mmproj FILE");
+                          is_file ? "a GGUF model's vision encoder is a file of its own: "
+                                    "--mmproj FILE"
+                                  : "");
   return media::preprocess(image, pictures);
 }
 

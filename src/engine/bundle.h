@@ -25,6 +25,7 @@ struct Bundle {
   SamplingOptions sampling;               // defaults: generation_config.json's
   std::vector<std::int32_t> stop_tokens;  // the configuration's and the tokenizer's
   std::vector<std::string> notes;
+  bool is_file = false;  // GGUF, whose vision encoder is another file
 
   // Of a directory, or of a GGUF file. Fails with the errors of the files.
   static Result<Bundle> open(const fs::path& model, const llama4::Config& config);

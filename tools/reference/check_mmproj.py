@@ -5,7 +5,8 @@ and answer the same questions about the same pictures, greedily.
 
 LLAMA_SERVER is the program of that name out of llama.cpp's own build (its tools/server, which holds mtmd). Printed:
 every answer that differs, then how many were equal and how many right. llama.cpp leaves out the `<|image|>` token that
-Meta's processor puts before a single tile, so its prompts are one token shorter and a close answer may turn.
+Meta's processor puts before a single tile, so its prompts are one token shorter and a close answer may turn; and it
+exchanges the rows and columns of a picture's vectors (check_mmproj_vectors.py).
 """
 
 import argparse
