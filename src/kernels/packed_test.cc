@@ -263,6 +263,7 @@ std::string wanted_by_linux() {
       return (line + " ").find(fmt::format(" {} ", flag)) != std::string::npos;
     };
     return has("avx512_vnni") && has("avx512vl") ? "avx512_vnni"
+           : has("avx_vnni")                     ? "avx_vnni"
            : has("avx2")                         ? "avx2"
                                                  : "portable";
   }
@@ -281,9 +282,12 @@ TEST(QuantizedKernels, FollowTheInstructionSet) {
   for (const std::string_view set : cpu::instruction_sets()) {
     ASSERT_TRUE(cpu::force_instruction_set(set));
     const bool own = set.starts_with("AVX3") || set == "NEON";
+    const bool short_vnni = std::ranges::any_of(
+        cpu::quantized_kernels(), [](const auto* one) { return one->name == "avx_vnni"; });
     EXPECT_EQ(cpu::chosen_quantized_kernels().name, own             ? best
-                                                    : set == "AVX2" ? "avx2"
-                                                                    : "portable")
+                                                    : set != "AVX2" ? "portable"
+                                                    : short_vnni    ? "avx_vnni"
+                                                                    : "avx2")
         << set;
   }
   cpu::force_instruction_set("");

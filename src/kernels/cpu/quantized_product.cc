@@ -1,6 +1,7 @@
 #include "kernels/cpu/quantized_product.h"
 
 #include <array>
+#include <vector>
 
 #include "kernels/cpu/instruction_set.h"
 
@@ -16,8 +17,8 @@ const QuantizedKernels* forced = nullptr;
 
 // Whether products with these belong to one of Highway's instruction sets.
 bool allowed_by(std::string_view set, std::string_view kernels) {
-  if (kernels == "avx512_vnni") return set.starts_with("AVX3");
-  if (kernels == "avx2") return set.starts_with("AVX3") || set == "AVX2";
+  if (kernels.starts_with("avx512")) return set.starts_with("AVX3");
+  if (kernels.starts_with("avx")) return set.starts_with("AVX3") || set == "AVX2";
   if (kernels.starts_with("neon")) return set == "NEON";
   return true;
 }
@@ -26,13 +27,20 @@ bool allowed_by(std::string_view set, std::string_view kernels) {
 
 std::span<const QuantizedKernels* const> quantized_kernels() {
 #if defined(__x86_64__)
-  static const std::array<const QuantizedKernels*, 3> all{&quantized_vnni512, &quantized_avx2,
-                                                          &quantized_portable};
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool vnni = avx2 && __builtin_cpu_supports("avx512vnni") &&
-                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-                    __builtin_cpu_supports("avx512dq");
-  return std::span(all).subspan(vnni ? 0 : avx2 ? 1 : 2);
+  static const std::vector<const QuantizedKernels*> all = [] {
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool vnni = avx2 && __builtin_cpu_supports("avx512vnni") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512dq");
+    std::vector<const QuantizedKernels*> out;
+    if (vnni) out.push_back(&quantized_vnni512);
+    if (vnni) out.push_back(&quantized_vnni256);
+    if (avx2 && __builtin_cpu_supports("avxvnni")) out.push_back(&quantized_avx_vnni);
+    if (avx2) out.push_back(&quantized_avx2);
+    out.push_back(&quantized_portable);
+    return out;
+  }();
+  return all;
 #elif defined(__aarch64__)
   static const std::array<const QuantizedKernels*, 4> all{
       &quantized_neon_i8mm, &quantized_neon_dotprod, &quantized_neon, &quantized_portable};

@@ -49,6 +49,8 @@ const QuantizedKernels& chosen_quantized_kernels();
 bool force_quantized_kernels(std::string_view name);
 
 extern const QuantizedKernels quantized_vnni512;
+extern const QuantizedKernels quantized_vnni256;
+extern const QuantizedKernels quantized_avx_vnni;
 extern const QuantizedKernels quantized_avx2;
 extern const QuantizedKernels quantized_neon_i8mm;
 extern const QuantizedKernels quantized_neon_dotprod;
