@@ -1,5 +1,5 @@
-// Quantized products with AVX2. Four products of bytes go through two sums of 16 bits, which the codes' ranges keep from
-// saturating.
+// Quantized products with AVX2. Four products of bytes go through two sums of 16 bits, which the codes' ranges keep
+// from saturating.
 #include "kernels/cpu/quantized_product.h"
 
 #if defined(__x86_64__)
