@@ -1,8 +1,8 @@
 // Meta's tokenizer.model: one "base64(bytes) rank" per line (spec/llama4.md 4.1).
-#include <array>
 #include <charconv>
 #include <optional>
 
+#include "base/base64.h"
 #include "base/limits.h"
 #include "text/llama4_tokens.h"
 #include "text/tokenizer.h"
@@ -12,34 +12,11 @@ namespace {
 
 constexpr Code invalid = Code::tokenizer_invalid;
 
-constexpr std::array<std::int8_t, 256> base64_values = [] {
-  std::array<std::int8_t, 256> values{};
-  values.fill(-1);
-  constexpr std::string_view digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (std::size_t i = 0; i < digits.size(); ++i)
-    values[static_cast<unsigned char>(digits[i])] = static_cast<std::int8_t>(i);
-  return values;
-}();
-
-// Strict: length a multiple of four, padding only at the end, unused bits zero.
 std::optional<std::string> from_base64(std::string_view text) {
-  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  text.remove_suffix(padding);
+  const Base64 decoded = decode_base64(text);
+  if (text.empty() || decoded.bad_at) return std::nullopt;
   std::string bytes;
-  std::uint32_t bits = 0;
-  int held = 0;
-  for (const char c : text) {
-    const std::int8_t value = base64_values[static_cast<unsigned char>(c)];
-    if (value < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    held += 6;
-    if (held < 8) continue;
-    held -= 8;
-    bytes += static_cast<char>(bits >> held & 0xFF);
-  }
-  if ((bits & ((1u << held) - 1)) != 0) return std::nullopt;
+  for (const std::byte byte : decoded.bytes) bytes += static_cast<char>(byte);
   return bytes;
 }
 
