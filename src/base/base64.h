@@ -10,8 +10,8 @@ namespace herd {
 
 struct Base64 {
   std::vector<std::byte> bytes;
-  std::optional<std::size_t>
-      bad_at;  // the offset of the first character that is wrong; bytes mean nothing then
+  // The offset of the first character that is wrong; `bytes` mean nothing then.
+  std::optional<std::size_t> bad_at;
 };
 
 Base64 decode_base64(std::string_view text);

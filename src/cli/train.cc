@@ -151,8 +151,9 @@ Result<int> export_weights(Arguments arguments) {
   HERD_TRY(train::Recipe recipe, train::read_recipe(options.source));
   ThreadPool pool(1);
   std::vector<std::string> notes;
-  const std::vector<std::string> everything{"recipe", "config.json", "tokenizer.json",
-                                            "chat_template.jinja", "data"};  // the weights count
+  // All but the weights, the last: these count.
+  const std::vector<std::string> everything(train::things_of_training.begin(),
+                                            train::things_of_training.end() - 1);
   HERD_TRY(const std::unique_ptr<train::Trainer> trainer,
            train::Trainer::create(std::move(recipe), options.training, pool, everything, notes));
   for (const std::string& note : notes) fmt::print(stderr, "note: {}\n", note);

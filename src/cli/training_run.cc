@@ -81,13 +81,11 @@ Result<void> note_alarm(const fs::path& path, const std::string& alarm) {
 }  // namespace
 
 Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
-  constexpr std::string_view things[] = {
-      "recipe", "config.json", "tokenizer.json", "chat_template.jinja", "data", "weights"};
   for (const std::string& word : options.allow_changed)
-    if (std::ranges::find(things, word) == std::end(things))
-      return fail_with_hint(Code::usage,
-                            fmt::format("--allow-changed {}: no such thing", shown(word)),
-                            fmt::format("wanted one of {}", fmt::join(things, ", ")));
+    if (std::ranges::find(train::things_of_training, word) == train::things_of_training.end())
+      return fail_with_hint(
+          Code::usage, fmt::format("--allow-changed {}: no such thing", shown(word)),
+          fmt::format("wanted one of {}", fmt::join(train::things_of_training, ", ")));
   const fs::path out = options.out;
   std::error_code error;
   fs::create_directories(out, error);
@@ -99,6 +97,12 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
   HERD_TRY(const std::unique_ptr<train::Trainer> trainer,
            train::Trainer::create(std::move(recipe), out, pool, options.allow_changed, notes));
   for (const std::string& note : notes) fmt::print(stderr, "note: {}\n", note);
+  if (trainer->has_ended() && trainer->recipe_has_changed())
+    return fail_with_hint(
+        Code::resume_mismatch,
+        fmt::format("{}: this training has ended, and a stage that has ended is not made longer",
+                    out.string()),
+        "add a stage behind the last one, or begin another training with this model as start");
   print_size(*trainer, pool.threads());
   HERD_TRY(auto curves, train::Curves::open(out / "curves.csv", trainer->state().step));
   HERD_TRY(auto events, train::EventFile::open(out, trainer->state().step));
@@ -109,12 +113,6 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
     fmt::print("curves: http://127.0.0.1:{}/\n", dashboard->port());
     std::fflush(stdout);
   }
-  if (trainer->has_ended() && trainer->recipe_has_changed())
-    return fail_with_hint(
-        Code::resume_mismatch,
-        fmt::format("{}: this training has ended, and a stage that has ended is not made longer",
-                    out.string()),
-        "add a stage behind the last one, or begin another training with this model as start");
   if (trainer->has_ended())
     fmt::print("nothing is left to learn: the training ended at step {}\n", trainer->state().step);
   Printer printer(*trainer, options.print_steps);

@@ -154,7 +154,7 @@ Result<void> Trainer::write(DType dtype, const fs::path& out) {
 std::map<std::string, std::string> Trainer::made_of() const {
   const auto sum = [](std::string_view text) { return fmt::format("{:016x}", fnv1a(text)); };
   std::map<std::string, std::string> out{{"recipe", sum(recipe_.text)}};
-  for (const char* name : {"config.json", "tokenizer.json", "chat_template.jinja"})
+  for (const char* name : model_files_of_training)
     if (const auto text = read_file(model_directory() / name, 1 << 28)) out[name] = sum(*text);
   if (std::string data = checksum_of_data(recipe_); !data.empty()) out["data"] = std::move(data);
   if (recipe_.adapter) out["weights"] = sum(sampled(recipe_.directory / recipe_.training.start));

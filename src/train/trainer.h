@@ -2,6 +2,7 @@
 // at any moment and taken up again; the weights are then the same bits as without the stop.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -32,6 +33,16 @@ struct StepReport {
   bool skipped = false;
   std::optional<double> held_out = {};  // loss on unseen samples, now and then
 };
+
+// What a training is made of, by the names that --allow-changed takes.
+inline constexpr std::array model_files_of_training = {"config.json", "tokenizer.json",
+                                                       "chat_template.jinja"};
+inline constexpr std::array things_of_training = {"recipe",
+                                                  model_files_of_training[0],
+                                                  model_files_of_training[1],
+                                                  model_files_of_training[2],
+                                                  "data",
+                                                  "weights"};
 
 class Trainer {
  public:
