@@ -20,6 +20,7 @@
 #include "engine/answer.h"
 #include "engine/prefix_store.h"
 #include "engine/prompt.h"
+#include "llama4/adapter.h"
 #include "llama4/model.h"
 
 namespace herd::engine {
@@ -75,6 +76,8 @@ struct Request {
   bool prompt_logprobs = false;               // as options.top_logprobs says, for each prompt token
   Pooling pooling = Pooling::none;       // with options.max_tokens 0: the vector alone is wanted
   std::vector<std::int32_t> prediction;  // the answer the caller expects, for speed alone
+  // What its rows bring beside the model's own weights; shared with whoever loads and forgets them.
+  std::shared_ptr<const llama4::LoadedAdapters> adapters;
 };
 
 // Hears what becomes of one request. Called on the engine's thread: must not block, must not call the engine's

@@ -57,4 +57,12 @@ std::vector<std::uint64_t> keys_of(const Prompt& prompt,
   return keys;
 }
 
+std::uint64_t key_with_adapters(const HashKey& hash_key, std::uint64_t key,
+                                std::uint64_t identity) {
+  const std::array<std::uint64_t, 2> both{key, identity};
+  // Tokens leave the upper half empty, pictures set the uppermost bit alone for certain.
+  constexpr std::uint64_t mark = 1ull << 62, pictures = 1ull << 63;
+  return (keyed_hash(hash_key, std::span<const std::uint64_t>(both)) | mark) & ~pictures;
+}
+
 }  // namespace herd::engine

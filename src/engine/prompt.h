@@ -62,4 +62,8 @@ std::vector<std::uint64_t> keys_of(const Prompt& prompt,
                                    std::span<const std::uint64_t> picture_hashes,
                                    std::int64_t vectors_per_tile);
 
+// The key of a prompt's first position where its rows bring adapters (llama4::LoadedAdapters::identity): what comes
+// after is found behind it alone, so no other adapter's keys and values are taken for these.
+std::uint64_t key_with_adapters(const HashKey& hash_key, std::uint64_t key, std::uint64_t identity);
+
 }  // namespace herd::engine

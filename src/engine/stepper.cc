@@ -70,6 +70,8 @@ void Stepper::add(std::uint64_t id, Request request, std::vector<std::uint64_t> 
       .deadline_ms = {},
       .reuses = !job->request.prompt_logprobs && job->request.pooling != Pooling::mean,
       .rows_max = 0};
+  if (job->request.adapters)
+    arrival.keys.front() = key_with_adapters(hash_key_, arrival.keys.front(), job->request.adapters->identity);
   if (job->request.deadline) arrival.deadline_ms = now_ms(*job->request.deadline);
   if (!prompt.patches.empty()) arrival.ready = prompt.patches.front();
   if (job->request.prompt_logprobs) {
@@ -220,7 +222,8 @@ Tensor Stepper::forward(std::span<Step> steps) {
                            ? prompt[static_cast<std::size_t>(at)]
                            : answer[static_cast<std::size_t>(at - std::ssize(prompt))]);
     tokens.insert(tokens.end(), job.guesses.begin(), job.guesses.begin() + piece.drafts);
-    batch.add(job.cache, tokens);
+    const auto& adapters = job.request.adapters;
+    batch.add(job.cache, tokens, adapters ? &adapters->places : nullptr);
     step.first_row = rows;
     step.first_wanted = wanted;
     if (job.request.pooling != Pooling::none) {  // wanted below, behind the rows that need logits

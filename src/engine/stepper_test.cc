@@ -13,9 +13,9 @@ class ServedModel : public testing::TestWithParam<const char*> {};
 TEST_P(ServedModel, GivesEachRequestTheAnswerItGetsAlone) {
   Served served(HERD_ROOT, GetParam());
   EngineState sum;
-  std::int64_t cancelled = 0, forced = 0;
-  for (std::uint64_t seed = 0; seed < 3; ++seed) {
-    const ServedResult result = served.run(seed, 25);
+  std::int64_t cancelled = 0, forced = 0, adapted = 0;
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const ServedResult result = served.run(seed, 30);
     EXPECT_EQ(result.wrong, "") << "seed " << seed;
     EXPECT_EQ(result.pages_lost, 0) << "seed " << seed;
     sum.preemptions += result.state.preemptions;
@@ -24,6 +24,7 @@ TEST_P(ServedModel, GivesEachRequestTheAnswerItGetsAlone) {
     sum.pictures_seen += result.state.pictures_seen;
     cancelled += result.cancelled;
     forced += result.forced;
+    adapted += result.adapted;
   }
   // All that might have changed an answer did happen.
   EXPECT_GT(sum.preemptions, 0u);
@@ -34,6 +35,7 @@ TEST_P(ServedModel, GivesEachRequestTheAnswerItGetsAlone) {
   EXPECT_GT(sum.drafted_tokens, 10u);
   EXPECT_GT(cancelled, 0);
   EXPECT_GT(forced, 20);
+  EXPECT_GT(adapted, 10);
   if (std::string(GetParam()) == "vision") {
     EXPECT_GT(sum.pictures_seen, 0u);
   }

@@ -1,11 +1,14 @@
 #include "llama4/adapter.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/json_text.h"
+#include "base/keyed_hash.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_writer.h"
 #include "llama4/gguf_export.h"
@@ -268,6 +271,28 @@ Pair take(std::map<std::string, Pair>& pairs, const AdapterPlace& place) {
   return pair;
 }
 
+// Of the numbers from `first` on.
+Result<void> check_finite(const LoadedAdapters& loaded, std::size_t first, const std::string& name,
+                          float scale) {
+  bool finite = std::isfinite(scale);
+  for (std::size_t i = first; finite && i < loaded.numbers.size(); ++i)
+    finite = std::ranges::all_of(loaded.numbers[i], [](float x) { return std::isfinite(x); });
+  if (finite) return {};
+  return fail(Code::weights_not_finite, "{}: its adapter, or what it counts, is not finite", name);
+}
+
+// The identity so far, and the numbers from `first` on with their place. What lies on disk by it is found again in
+// another process, so the hash has no secret: whoever may give the server adapters is not who it must be safe from.
+std::uint64_t identity_after(const LoadedAdapters& loaded, std::size_t first,
+                             const std::string& name, float scale) {
+  constexpr HashKey open{};
+  std::vector<std::uint64_t> words{loaded.identity, fnv1a(name),
+                                   std::bit_cast<std::uint32_t>(scale)};
+  for (std::size_t i = first; i < loaded.numbers.size(); ++i)
+    words.push_back(keyed_hash(open, std::span<const float>(loaded.numbers[i])));
+  return keyed_hash(open, std::span<const std::uint64_t>(words));
+}
+
 }  // namespace
 
 float AdapterOptions::scale() const {
@@ -365,7 +390,13 @@ Result<void> save_adapters(Model& model, const AdapterOptions& options, const st
   return write_file(out / "adapter_config.json", std::string_view(json_text(config)));
 }
 
-Result<std::unique_ptr<LoadedAdapters>> load_adapters(Model& model, const fs::path& directory) {
+std::uint64_t LoadedAdapters::bytes() const {
+  std::uint64_t bytes = 0;
+  for (const std::vector<float>& each : numbers) bytes += each.size() * sizeof(float);
+  return bytes;
+}
+
+Result<std::unique_ptr<LoadedAdapters>> read_adapters(Model& model, const fs::path& directory) {
   auto loaded = std::make_unique<LoadedAdapters>();
   const fs::path config = directory / "adapter_config.json";
   auto options = read_options(config);
@@ -381,19 +412,38 @@ Result<std::unique_ptr<LoadedAdapters>> load_adapters(Model& model, const fs::pa
       const Pair pair = take(pairs, place);
       if (pair.a == nullptr) continue;
       const Stored a = read_stored(file, *pair.a), b = read_stored(file, *pair.b);
+      nn::Adapter adapter(place.adapter->a[0].in, place.adapter->b[0].out,
+                          std::ssize(place.adapter->a));
+      const std::size_t before = loaded->numbers.size();
       HERD_TRY_VOID((is_of_experts(place.name) ? fill_experts : fill_one)(
-          *place.adapter, a, b, place.name, loaded->numbers));
+          adapter, a, b, place.name, loaded->numbers));
       AdapterOptions own = loaded->options;  // rank_pattern may give places ranks of their own
-      own.rank = place.adapter->rank();
-      place.adapter->scale = own.scale();
+      own.rank = adapter.rank();
+      adapter.scale = own.scale();
+      HERD_TRY_VOID(check_finite(*loaded, before, place.name, adapter.scale));
+      loaded->identity = identity_after(*loaded, before, place.name, adapter.scale);
+      loaded->adapts_vision |= !place.name.starts_with("layers.");
+      loaded->places.emplace(place.adapter, std::move(adapter));
     }
     if (!pairs.empty())
       return fail(Code::tensor_unexpected, "{} adapters belong to nothing in this model, first {}",
                   pairs.size(), pairs.begin()->first);
-    if (loaded->numbers.empty()) return fail(Code::tensor_missing, "no adapter in it");
+    if (loaded->places.empty()) return fail(Code::tensor_missing, "no adapter in it");
     return {};
   }();
   if (!read) return std::unexpected(std::move(read).error().in(path.string()));
+  return loaded;
+}
+
+void make_own(Model& model, const LoadedAdapters& adapters) {
+  for (const AdapterPlace& place : adapter_places(model))
+    if (const auto found = adapters.places.find(place.adapter); found != adapters.places.end())
+      *place.adapter = found->second;
+}
+
+Result<std::unique_ptr<LoadedAdapters>> load_adapters(Model& model, const fs::path& directory) {
+  HERD_TRY(auto loaded, read_adapters(model, directory));
+  make_own(model, *loaded);
   return loaded;
 }
 

@@ -57,15 +57,28 @@ Result<void> shape_adapters(Model& model, const AdapterOptions& options);
 Result<void> save_adapters(Model& model, const AdapterOptions& options, const std::string& base,
                            const fs::path& out);
 
-// The numbers of loaded adapters; the model's layers point into it.
+// A directory's adapters: for the layers of the model that they were read for, as long as that lives.
 struct LoadedAdapters {
   std::deque<std::vector<float>> numbers;
-  AdapterOptions options;  // targets: as the file spells them
+  nn::AdapterSet places;       // points into the numbers
+  AdapterOptions options;      // targets: as the file spells them
+  std::uint64_t identity = 0;  // a hash of all that they change an answer by
+  bool adapts_vision = false;  // the encoder or the projector too
+
+  [[nodiscard]] std::uint64_t bytes() const;
 };
 
-// Reads what save_adapters() or PEFT wrote and points the model's layers at it; the model must not have adapters yet.
+// Reads what save_adapters() or PEFT wrote. The model stays as it is; rows of a batch may bring the places
+// (nn::RowAdapters), whatever adapters the model has of its own.
 // Fails with the errors of the files, config_invalid for kinds of adapters that herd does not know (DoRA, bias, modules
-// to save, ...), tensor_unexpected for tensors of places that the model does not have, and tensor_mismatch.
+// to save, ...), tensor_unexpected for tensors of places that the model does not have, tensor_mismatch, and
+// weights_not_finite.
+Result<std::unique_ptr<LoadedAdapters>> read_adapters(Model& model, const fs::path& directory);
+
+// Makes adapters that were read for this model its own: its layers point into their numbers. It must have none yet.
+void make_own(Model& model, const LoadedAdapters& adapters);
+
+// read_adapters() and make_own().
 Result<std::unique_ptr<LoadedAdapters>> load_adapters(Model& model, const fs::path& directory);
 
 // weight + scale B A of matrix `index` of an adapter, as float32 (out, in); `first` is the output of the adapter where

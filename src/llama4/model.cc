@@ -13,6 +13,7 @@ Tensor Model::forward(Context& ctx, const nn::Batch& batch) const {
 }
 
 Tensor Model::hidden(Context& ctx, const nn::Batch& batch) const {
+  const nn::RowAdapters::Use use(ctx, batch.adapters());
   Tensor x_TD = embed(ctx, embedding_.weight, batch.tokens());
   if (batch.features()) x_TD = replace_rows(ctx, x_TD, batch.features(), batch.feature_rows());
   ctx.saw("embed", -1, x_TD);

@@ -6,7 +6,8 @@
 
 namespace herd::nn {
 
-void CachedBatch::add(KvTables& cache, std::span<const std::int32_t> tokens) {
+void CachedBatch::add(KvTables& cache, std::span<const std::int32_t> tokens,
+                      const AdapterSet* adapters) {
   const std::int64_t start = cache.length();
   const auto count = static_cast<std::int64_t>(tokens.size());
   HERD_CHECK(count > 0 && start + count <= cache.context(), "{} tokens at {} of a context of {}",
@@ -16,13 +17,15 @@ void CachedBatch::add(KvTables& cache, std::span<const std::int32_t> tokens) {
                "tokens {}..{} cross a chunk of {}", start, start + count, chunk);
   for (const Piece& piece : pieces_) HERD_CHECK(piece.cache != &cache, "a sequence twice");
   pieces_.push_back({&cache, start, count});
-  append(tokens, start);
+  append(tokens, start, adapters);
 }
 
-void Batch::append(std::span<const std::int32_t> tokens, std::int64_t start) {
+void Batch::append(std::span<const std::int32_t> tokens, std::int64_t start,
+                   const AdapterSet* adapters) {
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   for (std::size_t i = 0; i < tokens.size(); ++i)
     positions_.push_back(start + static_cast<std::int64_t>(i));
+  adapters_.add(adapters, static_cast<std::int64_t>(tokens.size()));
 }
 
 void Batch::want_last() { wanted_.push_back(static_cast<std::int32_t>(rows() - 1)); }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "nn/adapter.h"
 #include "nn/kv_cache.h"
 #include "ops/attention.h"
 
@@ -35,6 +36,9 @@ class Batch {
   [[nodiscard]] const Tensor& features() const { return features_FD_; }
   [[nodiscard]] std::span<const std::int32_t> feature_rows() const { return feature_rows_; }
 
+  // Adapters that rows bring with them; not of training, which records what ops do.
+  [[nodiscard]] const RowAdapters& adapters() const { return adapters_; }
+
   // Gives every row its view of its own sequence, this layer's new keys and values included.
   //   k_TGd, v_TGd [T, G, d]
   virtual Keys keys(Context& ctx, std::size_t layer, const Tensor& k_TGd,
@@ -45,7 +49,8 @@ class Batch {
 
  protected:
   // Rows of one sequence, from position `start`.
-  void append(std::span<const std::int32_t> tokens, std::int64_t start);
+  void append(std::span<const std::int32_t> tokens, std::int64_t start,
+              const AdapterSet* adapters = nullptr);
 
  private:
   std::vector<std::int32_t> tokens_;
@@ -53,6 +58,7 @@ class Batch {
   std::vector<std::int32_t> wanted_;
   Tensor features_FD_;
   std::vector<std::int32_t> feature_rows_;
+  RowAdapters adapters_;
 };
 
 // Serving: each piece continues a sequence whose earlier keys and values are in its cache.
@@ -60,7 +66,9 @@ class CachedBatch : public Batch {
  public:
   // Appends tokens that continue the sequence in `cache` (which must outlive the batch). The piece must not cross a
   // chunk boundary of any local layer: pieces_of() in engine/session splits prompts accordingly.
-  void add(KvTables& cache, std::span<const std::int32_t> tokens);
+  // `adapters`: what its rows bring, outliving the batch too.
+  void add(KvTables& cache, std::span<const std::int32_t> tokens,
+           const AdapterSet* adapters = nullptr);
 
   Keys keys(Context& ctx, std::size_t layer, const Tensor& k_TGd,
             const Tensor& v_TGd) const override;

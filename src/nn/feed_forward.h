@@ -29,7 +29,8 @@ struct FeedForward {
  private:
   // Both in one pass over x where nothing is added to them.   [T, D] -> [T, 2I]
   [[nodiscard]] Tensor gate_up(Context& ctx, const Tensor& x_TD) const {
-    if (gate.adapter || up.adapter) return beside(ctx, gate(ctx, x_TD), up(ctx, x_TD));
+    if (gate.adapter.adds(ctx) || up.adapter.adds(ctx))
+      return beside(ctx, gate(ctx, x_TD), up(ctx, x_TD));
     return matmul_side_by_side(ctx, x_TD, {gate.weight, up.weight});
   }
 };
@@ -55,9 +56,9 @@ struct Experts {
   Tensor operator()(Context& ctx, const Tensor& x_RD, const Routes& routes) const {
     const Tensor gate_up_RF = matmul_by_expert(ctx, x_RD, matrices.gate, matrices.up, routes.begin);
     const Tensor inner_RI =
-        silu_mul(ctx, gate_up_adapter.add_to(ctx, gate_up_RF, x_RD, routes.begin));
+        silu_mul(ctx, gate_up_adapter.add_to(ctx, gate_up_RF, x_RD, routes));
     const Tensor out_RD = matmul_by_expert(ctx, inner_RI, matrices.down, {}, routes.begin);
-    return down_adapter.add_to(ctx, out_RD, inner_RI, routes.begin);
+    return down_adapter.add_to(ctx, out_RD, inner_RI, routes);
   }
   void parameters(ParameterVisitor& visitor) {
     visitor.experts(visitor.path("experts"), matrices);

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "engine/generate.h"
 #include "engine/grammars.h"
+#include "llama4/testing/random_adapters.h"
 
 namespace herd::engine {
 namespace {
@@ -57,9 +58,24 @@ struct Served::Case {
 
 Served::Served(const fs::path& root, const std::string& model) {
   const fs::path trained = root / "models" / model;
-  auto loaded = llama4::load(fs::exists(trained) ? trained : root / "tests/data/models" / model);
+  const fs::path path = fs::exists(trained) ? trained : root / "tests/data/models" / model;
+  auto loaded = llama4::load(path);
   HERD_CHECK(loaded.has_value(), "{}", loaded.error().message);
   loaded_ = std::move(*loaded);
+  // One for all kinds of layers that there are, and one of another rank for a single kind.
+  const bool moe = std::ranges::find(loaded_->config().text.is_moe, true) !=
+                   loaded_->config().text.is_moe.end();
+  const std::string layers = moe ? "experts" : "dense";
+  for (const llama4::AdapterOptions& options :
+       {llama4::AdapterOptions{.rank = 3, .alpha = 6, .targets = {"attention", "dense", "shared", "experts"}},
+        llama4::AdapterOptions{.rank = 4, .alpha = 4, .targets = {layers}}}) {
+    Adapted& each = adapted_.emplace_back();
+    each.model = llama4::load(path).value();
+    const auto seed = static_cast<std::uint64_t>(options.rank);
+    each.own = llama4::random_adapters(each.model->model(), options, seed);
+    llama4::make_own(each.model->model(), *each.own);
+    each.brought = llama4::random_adapters(loaded_->model(), options, seed);
+  }
   // The tiny models have no tokenizer; texts are made with cria's, whose first 256 tokens are the bytes.
   auto tokenizer = text::Tokenizer::from_directory(root / "models/cria");
   HERD_CHECK(tokenizer.has_value(), "{}", tokenizer.error().message);
@@ -149,14 +165,22 @@ Served::Case Served::make_case(std::uint64_t seed, std::uint64_t number,
           tokens[static_cast<std::size_t>(draw.roll(0, std::ssize(tokens) - 1))]);
   one.comes = static_cast<std::int64_t>(number) / 4 + draw.roll(0, 30);
   if (draw.chance(10)) one.leaves = one.comes + draw.roll(0, 25);
+  if (draw.chance(30))
+    request.adapters = adapted_[static_cast<std::size_t>(draw.roll(0, std::ssize(adapted_) - 1))].brought;
   return one;
+}
+
+const llama4::Model& Served::model_for(const Request& request) const {
+  for (const Adapted& each : adapted_)
+    if (each.brought == request.adapters) return each.model->model();
+  return loaded_->model();
 }
 
 Result<Answer> Served::alone(const Request& request, std::int64_t context,
                              std::vector<TokenEvent>& events) {
   Context ctx(cpu_kernels(), pool_);
   HERD_TRY(Session session,
-           Session::create(loaded_->model(), ctx, {.context = context, .piece_rows = 37}));
+           Session::create(model_for(request), ctx, {.context = context, .piece_rows = 37}));
   if (request.options.top_logprobs < 0)
     return generate(session, *tokenizer_, request.prompt, request.options);
   // With every logprob, by hand; and then as generate() does it.
@@ -214,7 +238,7 @@ std::string Served::compare(const Request& request, std::int64_t context, bool g
 std::string Served::compare_prompt(const Request& request, std::int64_t context,
                                    std::span<const TokenEvent> found) {
   Context ctx(cpu_kernels(), pool_);
-  auto session = Session::create(loaded_->model(), ctx, {.context = context});
+  auto session = Session::create(model_for(request), ctx, {.context = context});
   if (found.size() != request.prompt.tokens.size()) return "prompt logprobs are missing";
   std::string wrong;
   const auto ran = session->all_logits(
@@ -273,6 +297,7 @@ ServedResult Served::run(std::uint64_t seed, std::int64_t requests,
         compare(cases[i].request, options.context, cases[i].leaves >= 0, *heard[i]);
     if (!wrong.empty()) result.wrong = fmt::format("request {}: {}", i + 1, wrong);
     ++result.answers;
+    if (cases[i].request.adapters) ++result.adapted;
     if (*heard[i]->answer) result.forced += (*heard[i]->answer)->forced_tokens;
     result.cancelled +=
         *heard[i]->answer && (*heard[i]->answer)->finish_reason == FinishReason::cancelled;

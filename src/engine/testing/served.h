@@ -1,5 +1,5 @@
 // Requests of every kind under random load against the engine's steps, each answer compared with the one that
-// generate() gives to the same request alone.
+// generate() gives to the same request alone, by a model that has the request's adapters as its own.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ struct ServedResult {
   std::string wrong;            // the first difference; empty when there was none
   std::int64_t pages_lost = 0;  // not given back when all had ended
   std::int64_t answers = 0, cancelled = 0;
-  std::int64_t forced = 0;  // tokens that a grammar left no choice about
+  std::int64_t forced = 0;   // tokens that a grammar left no choice about
+  std::int64_t adapted = 0;  // answers of requests with adapters
   EngineState state;
 };
 
@@ -41,8 +42,17 @@ class Served {
   std::string compare_prompt(const Request& request, std::int64_t context,
                              std::span<const TokenEvent> found);
 
+  // Adapters that requests may bring, and the model that has them from its opening.
+  struct Adapted {
+    std::shared_ptr<const llama4::LoadedAdapters> brought;  // shared with requests
+    std::unique_ptr<llama4::Loaded> model;
+    std::unique_ptr<llama4::LoadedAdapters> own;
+  };
+  [[nodiscard]] const llama4::Model& model_for(const Request& request) const;
+
   ThreadPool pool_{2};
   std::unique_ptr<llama4::Loaded> loaded_;
+  std::vector<Adapted> adapted_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
   std::vector<AnswerGrammarPtr> grammars_;  // that answers may have to follow
 };
