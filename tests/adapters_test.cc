@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/file.h"
+#include "base/rng.h"
 #include "base/thread_pool.h"
 #include "checkpoint/safetensors.h"
 #include "cli/testing/run_herd.h"
@@ -163,6 +165,72 @@ TEST_P(Adapters, AreTheSameFilesWhenSavedAgain) {
     EXPECT_EQ(saved.find(entry.name)->shape, entry.shape) << entry.name;
     EXPECT_EQ(numbers_of(saved, entry.name), numbers_of(peft, entry.name)) << entry.name;
   }
+}
+
+// One byte or a few of a good file changed, a piece cut off or said twice: refused with a reason, or adapters that a
+// forward pass can use. The model they were for stays as it was.
+TEST_P(Adapters, DamagedFilesAreRefusedOrUsable) {
+  const auto base = llama4::load(model_directory(GetParam())).value();
+  const cli::TemporaryDirectory directory;
+  const std::string numbers =
+      read_file(adapter_directory(GetParam()) / "adapter_model.safetensors", 1 << 28).value();
+  const std::string config =
+      read_file(adapter_directory(GetParam()) / "adapter_config.json", 1 << 20).value();
+  ThreadPool pool(1);
+  Context ctx(cpu_kernels(), pool);
+  const auto logits = [&](const nn::AdapterSet* places) {
+    ctx.arena.reset();
+    auto cache = nn::KvCache::create(base->model().kv_shape(DType::f32), 8).value();
+    const std::array<std::int32_t, 3> tokens{1, 2, 3};
+    nn::CachedBatch batch;
+    batch.add(cache, tokens, places);
+    batch.want_last();
+    const auto found = base->model().forward(ctx, batch).as<float>();
+    return std::vector<float>(found.begin(), found.end());
+  };
+  const std::vector<float> before = logits(nullptr);
+  int refused = 0, usable = 0;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    std::uint64_t draws = 0;
+    const auto roll = [&](std::size_t below) {
+      return static_cast<std::size_t>(uniform(i, draws++, 77) * static_cast<double>(below));
+    };
+    // Mostly the header, which is the first part and says where all else is.
+    std::string bytes = numbers, words = config;
+    std::string& changed = roll(4) == 0 ? words : bytes;
+    const std::size_t reach =
+        roll(3) == 0 ? changed.size() : std::min<std::size_t>(changed.size(), 8 + 4000);
+    const std::size_t at = roll(reach);
+    switch (roll(5)) {
+      case 0:
+        changed.resize(at);
+        break;
+      case 1:
+        changed.insert(at, changed.substr(at, 1 + roll(64)));
+        break;
+      case 2:
+        changed.erase(at, 1 + roll(64));
+        break;
+      case 3:
+        changed[at] = static_cast<char>('0' + roll(10));
+        break;
+      default:
+        changed[at] = static_cast<char>(roll(256));
+    }
+    ASSERT_TRUE(write_file(directory / "adapter_model.safetensors", std::string_view(bytes)));
+    ASSERT_TRUE(write_file(directory / "adapter_config.json", std::string_view(words)));
+    const auto read = llama4::read_adapters(base->model(), directory.path());
+    if (read) {
+      ++usable;
+      EXPECT_EQ(logits(&(*read)->places).size(), before.size()) << i;
+    } else {
+      ++refused;
+      EXPECT_FALSE(read.error().message.empty()) << i;
+    }
+  }
+  EXPECT_GT(refused, 150);
+  EXPECT_GT(usable, 10);
+  EXPECT_EQ(logits(nullptr), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Adapters,

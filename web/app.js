@@ -273,9 +273,23 @@ async function greet() {
     if (!response.ok) throw new Error(await problemOf(response));
     model = (await response.json()).model;
     $("model").textContent = model;
+    await offerAdapters();
   } catch (error) {
     $("model").textContent = "no answer from the server: " + error.message;
   }
+}
+
+// A choice where the server has adapters of its model; those who may not ask see the model's name alone.
+async function offerAdapters() {
+  const response = await fetch("/v1/models", { headers: headers() }).catch(() => null);
+  if (!response || !response.ok) return;
+  const names = (await response.json()).data.map((each) => each.id);
+  if (names.length < 2) return;
+  const choice = document.createElement("select");
+  choice.setAttribute("aria-label", "Model");
+  for (const name of names) choice.append(new Option(name, name, false, name === model));
+  choice.addEventListener("change", () => { model = choice.value; });
+  $("model").replaceChildren(choice);
 }
 
 $("say").addEventListener("submit", (event) => {
@@ -301,6 +315,7 @@ $("new").addEventListener("click", () => {
   status.textContent = "";
   text.focus();
 });
+$("key").addEventListener("change", offerAdapters);
 $("toggle").addEventListener("click", () => openSettings($("settings").hidden));
 $("settings").addEventListener("submit", (event) => event.preventDefault());
 $("attach").addEventListener("click", () => $("file").click());

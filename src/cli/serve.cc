@@ -42,6 +42,8 @@ struct Options {
   bool prefix_cache = true;
   std::string prefix_dir;
   std::int64_t prefix_disk_gib = 32;
+  std::string adapters;
+  std::int64_t adapters_mib = 1024;
   std::int64_t io_threads = 1;
   std::int64_t worker_threads = 2;
   std::int64_t drain_seconds = 30;
@@ -81,6 +83,12 @@ struct Options {
         option("prefix_disk_gib", &O::prefix_disk_gib,
                "how large that directory may grow; what was not used longest goes",
                Range{1, 1 << 20}),
+        option(
+            "adapters", &O::adapters,
+            "a directory of directories of adapters (PEFT): requests name one as their model, and "
+            "it is loaded then"),
+        option("adapters_mib", &O::adapters_mib,
+               "memory for them; those that were not used longest go first", Range{1, 1 << 20}),
         option("io_threads", &O::io_threads, "threads for sockets", Range{1, 64}),
         option("worker_threads", &O::worker_threads, "threads that read requests", Range{1, 64}),
         option("drain_seconds", &O::drain_seconds,
@@ -185,6 +193,28 @@ Result<void> run(const Options& options, server::Service& service, const EndSign
   return {};
 }
 
+// Before anything is loaded.
+Result<void> check_adapters(const Options& options) {
+  if (options.adapters.empty() || fs::is_directory(options.adapters)) return {};
+  return fail_with_hint(Code::missing_input,
+                        fmt::format("--adapters {}: no such directory", shown(options.adapters)),
+                        "it holds a directory for each adapter; --adapter takes a single one, for "
+                        "all requests");
+}
+
+// Null where requests may name none.
+std::unique_ptr<server::Adapters> find_adapters(const Options& options, llama4::Model& model,
+                                                const std::string& model_id) {
+  if (options.adapters.empty()) return nullptr;
+  auto adapters = std::make_unique<server::Adapters>(
+      model, options.adapters, static_cast<std::uint64_t>(options.adapters_mib) << 20);
+  log(LogLevel::info, "{} adapters in {}", adapters->list().size(), options.adapters);
+  if (adapters->has(model_id))
+    log(LogLevel::warn, "the adapter '{}' has the model's own name: nobody can ask for it",
+        model_id);
+  return adapters;
+}
+
 engine::EngineOptions engine_options(const Options& options, std::int64_t context) {
   return {.context = context,
           .sequences = options.max_batch,
@@ -219,6 +249,7 @@ Result<int> serve(Arguments arguments) {
     HERD_TRY_VOID(server::check_media_host(host));
   for (const std::string& origin : options.cors_origin)
     HERD_TRY_VOID(server::check_cors_origin(origin));
+  HERD_TRY_VOID(check_adapters(options));
   const EndSignals signals;  // before any thread is there
   HERD_TRY(const std::unique_ptr<server::Keys> keys, open_keys(options));
   HERD_TRY(const Opened opened, open_model(model));
@@ -244,9 +275,12 @@ Result<int> serve(Arguments arguments) {
   const std::string directory_name = (is_file ? whole.stem() : whole.filename()).string();
   std::vector<std::string> hosts = options.allow_host;
   if (is_loopback(options.host)) hosts.push_back(options.host);  // 127.0.0.2 is itself, too
+  const std::string model_id = options.name.empty() ? directory_name : options.name;
+  const std::unique_ptr<server::Adapters> adapters =
+      find_adapters(options, opened.loaded->model(), model_id);
   server::Service service(
       bundle, *engine, keys.get(),
-      {.model_id = options.name.empty() ? directory_name : options.name,
+      {.model_id = model_id,
        .created = modified(is_file ? opened.directory : opened.directory / "config.json"),
        .fingerprint = fingerprint,
        .version = HERD_VERSION,
@@ -257,7 +291,8 @@ Result<int> serve(Arguments arguments) {
        .pictures = {.hosts = options.allow_media_host,
                     .at_once =
                         static_cast<int>(std::max<std::int64_t>(1, options.worker_threads - 1))},
-       .origins = options.cors_origin});
+       .origins = options.cors_origin},
+      adapters.get());
   HERD_TRY_VOID(run(options, service, signals));
   return 0;
 }

@@ -71,7 +71,8 @@ void Stepper::add(std::uint64_t id, Request request, std::vector<std::uint64_t> 
       .reuses = !job->request.prompt_logprobs && job->request.pooling != Pooling::mean,
       .rows_max = 0};
   if (job->request.adapters)
-    arrival.keys.front() = key_with_adapters(hash_key_, arrival.keys.front(), job->request.adapters->identity);
+    arrival.keys.front() =
+        key_with_adapters(hash_key_, arrival.keys.front(), job->request.adapters->identity);
   if (job->request.deadline) arrival.deadline_ms = now_ms(*job->request.deadline);
   if (!prompt.patches.empty()) arrival.ready = prompt.patches.front();
   if (job->request.prompt_logprobs) {

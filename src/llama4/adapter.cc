@@ -415,8 +415,8 @@ Result<std::unique_ptr<LoadedAdapters>> read_adapters(Model& model, const fs::pa
       nn::Adapter adapter(place.adapter->a[0].in, place.adapter->b[0].out,
                           std::ssize(place.adapter->a));
       const std::size_t before = loaded->numbers.size();
-      HERD_TRY_VOID((is_of_experts(place.name) ? fill_experts : fill_one)(
-          adapter, a, b, place.name, loaded->numbers));
+      HERD_TRY_VOID((is_of_experts(place.name) ? fill_experts : fill_one)(adapter, a, b, place.name,
+                                                                          loaded->numbers));
       AdapterOptions own = loaded->options;  // rank_pattern may give places ranks of their own
       own.rank = adapter.rank();
       adapter.scale = own.scale();

@@ -40,7 +40,8 @@ struct Adapter {
 
   // What it adds alone.   x [T, in] -> [T, out]; with `begin` [E+1] the rows are sorted by expert
   [[nodiscard]] Tensor sum(Context& ctx, const Tensor& x) const;
-  [[nodiscard]] Tensor sum(Context& ctx, const Tensor& x, std::span<const std::int64_t> begin) const;
+  [[nodiscard]] Tensor sum(Context& ctx, const Tensor& x,
+                           std::span<const std::int64_t> begin) const;
 
  private:
   [[nodiscard]] Tensor scaled(Context& ctx, const Tensor& x) const;

@@ -55,8 +55,7 @@ struct Experts {
   // Rows sorted by expert, each through its own.   x_RD [R, D] -> [R, D]
   Tensor operator()(Context& ctx, const Tensor& x_RD, const Routes& routes) const {
     const Tensor gate_up_RF = matmul_by_expert(ctx, x_RD, matrices.gate, matrices.up, routes.begin);
-    const Tensor inner_RI =
-        silu_mul(ctx, gate_up_adapter.add_to(ctx, gate_up_RF, x_RD, routes));
+    const Tensor inner_RI = silu_mul(ctx, gate_up_adapter.add_to(ctx, gate_up_RF, x_RD, routes));
     const Tensor out_RD = matmul_by_expert(ctx, inner_RI, matrices.down, {}, routes.begin);
     return down_adapter.add_to(ctx, out_RD, inner_RI, routes);
   }

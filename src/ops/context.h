@@ -38,7 +38,7 @@ class Context {
   bool recomputes = false;       // training: inner values of blocks are not kept but computed again
   bool recomputing = false;      // that is going on now
   bool rounds_pictures = false;  // serving: the vision encoder may round (engine/look.h)
-  const nn::RowAdapters* row_adapters = nullptr;  // serving: adapters that rows bring (nn/adapter.h)
+  const nn::RowAdapters* row_adapters = nullptr;  // serving: what rows bring (nn/adapter.h)
 
   // Memory for a result, uninitialised; valid until the arena is reset or wound back.
   Tensor empty(Shape shape, DType dtype = DType::f32) {

@@ -24,6 +24,7 @@ constexpr std::int64_t logprobs_max = 5;
 constexpr std::int64_t tokens_default = 16;
 
 struct Shape {
+  AskedModel model;
   std::size_t n = 1, best_of = 1;  // for each prompt
   bool stream = false, include_usage = false, echo = false;
   bool no_answer = false;  // max_tokens 0: the prompt alone is wanted back
@@ -132,8 +133,8 @@ class Sink final : public AnswerSink {
     return {{"id", id_},
             {"object", "text_completion"},
             {"created", created_},
-            {"model", service_.options().model_id},
-            {"system_fingerprint", service_.options().fingerprint}};
+            {"model", shape_.model.id},
+            {"system_fingerprint", shape_.model.fingerprint}};
   }
 
   void finish_stream(std::size_t index) {
@@ -281,6 +282,8 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
                   "prompt");
 
   request.tenant = http.key;
+  request.adapters = body.model.adapters;
+  shape.model = std::move(body.model);
   request.options.top_logprobs =
       shape.best_of > shape.n ? std::max<std::int64_t>(shape.logprobs, 0) : shape.logprobs;
   request.prompt_logprobs = shape.echo && shape.logprobs >= 0;

@@ -22,6 +22,7 @@ constexpr std::size_t at_once_max = 8;
 constexpr std::uint64_t inputs_max = 2048;  // OpenAI's own bound
 
 struct Asked {
+  AskedModel model;
   std::vector<PlainPrompt> inputs;
   engine::Pooling pooling = engine::Pooling::mean;
   std::optional<std::int64_t> dimensions;
@@ -110,7 +111,7 @@ class Embeddings : public Ending, public std::enable_shared_from_this<Embeddings
     HttpResponse response = json_response(json::object{
         {"object", "list"},
         {"data", std::move(data)},
-        {"model", service_.options().model_id},
+        {"model", asked_.model.id},
         {"usage", {{"prompt_tokens", prompt_tokens_}, {"total_tokens", prompt_tokens_}}}});
     add_ignored(response, asked_.ignored);
     exchange_->respond(std::move(response));
@@ -167,6 +168,7 @@ void Embeddings::submit() {
     request.options.max_tokens = 0;
     request.pooling = asked_.pooling;
     request.tenant = exchange_->request().key;
+    request.adapters = asked_.model.adapters;
     // Shared with the engine.
     const auto id = service_.engine().submit(std::move(request),
                                              std::make_shared<Forward>(shared_from_this(), next_));
@@ -190,9 +192,9 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
   fields.require("model");
   const auto model = fields.text("model", 256);
   if (problem) return problem.error();
-  HERD_TRY_VOID(service.check_model(*model));
 
   Asked asked;
+  HERD_TRY(asked.model, service.asked_model(*model));
   asked.base64 = fields.word("encoding_format", {"float", "base64"}).value_or("float") == "base64";
   const std::int64_t width = service.bundle().config.text.width;
   asked.dimensions = fields.integer("dimensions", 1, width);

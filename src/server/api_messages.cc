@@ -16,6 +16,7 @@ namespace {
 using text::ToolCallEvent;
 
 struct Shape {
+  AskedModel model;
   bool stream = false;
   bool one_call = false;
   bool clamped = false;  // max_tokens was more than the context has room for
@@ -90,7 +91,7 @@ class Sink final : public AnswerSink {
     return {{"id", id_},
             {"type", "message"},
             {"role", "assistant"},
-            {"model", service_.options().model_id},
+            {"model", shape_.model.id},
             {"content", json::array()},
             {"stop_reason", nullptr},
             {"stop_sequence", nullptr}};
@@ -325,6 +326,8 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http, b
   service.turns().recall(http.key, read.conversation);
   HERD_TRY(asked.request.prompt, service.chat_prompt(read, prefill));
   asked.request.tenant = http.key;
+  asked.request.adapters = body.model.adapters;
+  shape.model = std::move(body.model);
   shape.ignored = problem.ignored;
   const auto tokens = static_cast<std::int64_t>(asked.request.prompt.tokens.size());
   // Clients of this surface ask for far more than they expect: the answer ends where the context does.

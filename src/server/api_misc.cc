@@ -14,12 +14,19 @@ namespace {
 // An engine whose thread has not been seen for so long is stuck.
 constexpr std::chrono::seconds heartbeat_max{5};
 
-json::object model_json(const Service& service) {
-  return {{"id", service.options().model_id},
-          {"object", "model"},
-          {"created", service.options().created},
-          {"owned_by", "herd"},
-          {"max_model_len", service.context()}};
+// The model itself first, then its adapters, which name it as their parent.
+json::array models_json(const Service& service) {
+  const std::string& own = service.options().model_id;
+  const auto one = [&](std::string_view id, std::int64_t created, json::value parent) {
+    return json::object{
+        {"id", id},           {"object", "model"},           {"created", created},
+        {"owned_by", "herd"}, {"parent", std::move(parent)}, {"max_model_len", service.context()}};
+  };
+  json::array out{one(own, service.options().created, nullptr)};
+  if (service.adapters() == nullptr) return out;
+  for (const Adapters::Listed& each : service.adapters()->list())
+    if (each.name != own) out.push_back(one(each.name, each.created, json::value(own)));
+  return out;
 }
 
 // `messages` and `tools` of a request as a conversation.
@@ -133,8 +140,8 @@ void answer_json(const SharedExchange& exchange, const ApiResult<json::object>& 
 }  // namespace
 
 void models(Service& service, SharedExchange exchange) {
-  answer_with(exchange, json_response(json::object{{"object", "list"},
-                                                   {"data", json::array{model_json(service)}}}));
+  answer_with(exchange,
+              json_response(json::object{{"object", "list"}, {"data", models_json(service)}}));
 }
 
 void model(Service& service, SharedExchange exchange) {
@@ -142,7 +149,9 @@ void model(Service& service, SharedExchange exchange) {
   const std::string name = exchange->request().path.substr(prefix.size());
   if (const auto known = service.check_model(name); !known)
     return answer_with_error(exchange, known.error(), Surface::openai);
-  answer_with(exchange, json_response(model_json(service)));
+  for (const json::value& each : models_json(service))
+    if (text_of(each.at("id")) == name) return answer_with(exchange, json_response(each));
+  answer_with_error(exchange, {404, "model_not_found", "it has gone", "model"}, Surface::openai);
 }
 
 void tokenize(Service& service, SharedExchange exchange) {

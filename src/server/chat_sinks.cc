@@ -85,8 +85,8 @@ class ChatSink : public AnswerSink {
     return {{"id", id_},
             {"object", object},
             {"created", created_},
-            {"model", service_.options().model_id},
-            {"system_fingerprint", service_.options().fingerprint},
+            {"model", shape_.model.id},
+            {"system_fingerprint", shape_.model.fingerprint},
             {"service_tier", "default"}};
   }
 

@@ -12,6 +12,7 @@ namespace herd::server {
 
 // What of a request decides the form of its answer.
 struct ChatShape {
+  AskedModel model;
   std::size_t choices = 1;
   bool stream = false;
   bool include_usage = false;

@@ -90,6 +90,15 @@ std::string metrics_text(const Service& service) {
   page.counter("grammars_made_total", "grammars compiled", grammars.made);
   page.counter("grammars_found_total", "grammars that were there already", grammars.found);
   page.counter("grammars_refused_total", "schemas and grammars refused", grammars.refused);
+  if (const Adapters* adapters = service.adapters()) {
+    const Adapters::State state = adapters->state();
+    page.gauge("adapters", "adapters in memory", state.loaded);
+    page.gauge("adapter_bytes", "bytes of their numbers", state.bytes);
+    page.counter("adapters_loaded_total", "adapters read from their files", state.loads);
+    page.counter("adapters_failed_total", "files that were no adapters of this model",
+                 state.failed);
+    page.counter("adapters_forgotten_total", "adapters that made room for others", state.forgotten);
+  }
   const auto age = std::chrono::steady_clock::now() - s.heartbeat;
   page.gauge("engine_heartbeat_age_seconds", "since the engine's thread was last seen",
              std::chrono::duration_cast<std::chrono::duration<double>>(age).count());

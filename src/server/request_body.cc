@@ -9,7 +9,7 @@ constexpr std::size_t model_bytes_max = 256;
 
 }  // namespace
 
-RequestBody::RequestBody(const Service& service, const HttpRequest& http, Model model)
+RequestBody::RequestBody(const Service& service, const HttpRequest& http, Model wanted)
     : fields(object, "", problem) {
   problem.accept_unknown = service.options().accept_unknown;
   problem.pictures = &service.pictures();
@@ -19,10 +19,14 @@ RequestBody::RequestBody(const Service& service, const HttpRequest& http, Model 
     return;
   }
   object = std::move(*parsed);
-  if (model == Model::required) fields.require("model");
+  if (wanted == Model::required) fields.require("model");
   const auto name = fields.text("model", model_bytes_max);
-  if (!name || problem) return;
-  if (auto known = service.check_model(*name); !known) problem.set(std::move(known).error());
+  if (problem) return;
+  auto asked = service.asked_model(name.value_or(service.options().model_id));
+  if (asked)
+    model = std::move(*asked);
+  else
+    problem.set(std::move(asked).error());
 }
 
 }  // namespace herd::server

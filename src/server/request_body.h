@@ -17,10 +17,11 @@ struct RequestBody {
   enum class Model : std::uint8_t { required, optional };
 
   // What is wrong with it, down to the model's name, is in `problem`; then nothing of `fields` is there.
-  RequestBody(const Service& service, const HttpRequest& http, Model model);
+  RequestBody(const Service& service, const HttpRequest& http, Model wanted);
   RequestBody(const RequestBody&) = delete;
   RequestBody& operator=(const RequestBody&) = delete;
 
+  AskedModel model;  // the server's own where none is named
   json::object object;
   Problem problem;
   Fields fields;

@@ -68,11 +68,21 @@ ApiResult<std::int64_t> Service::answer_tokens(std::int64_t prompt_tokens,
 }
 
 ApiResult<> Service::check_model(std::string_view model) const {
-  if (model == options_.model_id) return {};
+  if (model == options_.model_id || (adapters_ != nullptr && adapters_->has(model))) return {};
   return refuse(404, "model_not_found",
-                fmt::format("the model {} is not here; this server has '{}'", shown(model),
-                            options_.model_id),
+                fmt::format("the model {} is not here; this server has '{}'{}", shown(model),
+                            options_.model_id,
+                            adapters_ == nullptr ? "" : " and the adapters that /v1/models lists"),
                 "model");
+}
+
+ApiResult<AskedModel> Service::asked_model(std::string_view model) const {
+  HERD_TRY_VOID(check_model(model));
+  AskedModel asked{.id = std::string(model), .fingerprint = options_.fingerprint};
+  if (model == options_.model_id) return asked;
+  HERD_TRY(asked.adapters, adapters_->get(asked.id));
+  asked.fingerprint += fmt::format("-{:016x}", asked.adapters->identity);
+  return asked;
 }
 
 // Shared with their connections.

@@ -12,6 +12,7 @@
 #include "engine/bundle.h"
 #include "engine/engine.h"
 #include "engine/grammars.h"
+#include "server/adapters.h"
 #include "server/conversation_reader.h"
 #include "server/http.h"
 #include "server/keys.h"
@@ -33,6 +34,13 @@ struct ServiceOptions {
   std::vector<std::string> origins = {};  // whose pages may ask; check_cors_origin() has seen them
 };
 
+// What a request calls its model: the model itself, or one of its adapters.
+struct AskedModel {
+  std::string id = {};
+  std::string fingerprint = {};  // names weights, build, kernels and the adapter
+  SharedAdapters adapters = {};  // of the model itself: none
+};
+
 // What is being answered, as far as the server ends it. From any thread.
 class Ending {
  public:
@@ -44,11 +52,13 @@ class Ending {
 
 class Service {
  public:
-  // All must outlive it; `keys` may be null: then everybody may enter.
-  Service(const engine::Bundle& bundle, engine::Engine& engine, Keys* keys, ServiceOptions options)
+  // All must outlive it; `keys` may be null: then everybody may enter; `adapters` too: then there are none.
+  Service(const engine::Bundle& bundle, engine::Engine& engine, Keys* keys, ServiceOptions options,
+          Adapters* adapters = nullptr)
       : bundle_(bundle),
         engine_(engine),
         keys_(keys),
+        adapters_(adapters),
         options_(std::move(options)),
         pictures_(options_.pictures),
         grammars_(
@@ -63,6 +73,7 @@ class Service {
   [[nodiscard]] engine::Grammars& grammars() const { return *grammars_; }
   [[nodiscard]] TurnMemory& turns() const { return *turns_; }
   [[nodiscard]] Keys* keys() const { return keys_; }
+  [[nodiscard]] Adapters* adapters() const { return adapters_; }
   [[nodiscard]] const ServiceOptions& options() const { return options_; }
   [[nodiscard]] const PictureFetcher& pictures() const { return pictures_; }
   [[nodiscard]] std::int64_t context() const { return engine_.options().context; }
@@ -82,8 +93,10 @@ class Service {
                                                       std::string_view param,
                                                       std::string_view of = "messages") const;
 
-  // Fails with model_not_found, the served ones named.
+  // Fails with model_not_found, the served one named.
   [[nodiscard]] ApiResult<> check_model(std::string_view model) const;
+  // The same, and loads what the name means. Fails as Adapters::get too.
+  [[nodiscard]] ApiResult<AskedModel> asked_model(std::string_view model) const;
 
   // What is being answered, so that a key's revocation can end it.
   void remember(const std::shared_ptr<Ending>& answers);  // shared with their connections
@@ -104,6 +117,7 @@ class Service {
   const engine::Bundle& bundle_;
   engine::Engine& engine_;
   Keys* keys_;
+  Adapters* adapters_;
   ServiceOptions options_;
   PictureFetcher pictures_;
   std::unique_ptr<engine::Grammars> grammars_;

@@ -63,11 +63,12 @@ Served::Served(const fs::path& root, const std::string& model) {
   HERD_CHECK(loaded.has_value(), "{}", loaded.error().message);
   loaded_ = std::move(*loaded);
   // One for all kinds of layers that there are, and one of another rank for a single kind.
-  const bool moe = std::ranges::find(loaded_->config().text.is_moe, true) !=
-                   loaded_->config().text.is_moe.end();
+  const bool moe =
+      std::ranges::find(loaded_->config().text.is_moe, true) != loaded_->config().text.is_moe.end();
   const std::string layers = moe ? "experts" : "dense";
   for (const llama4::AdapterOptions& options :
-       {llama4::AdapterOptions{.rank = 3, .alpha = 6, .targets = {"attention", "dense", "shared", "experts"}},
+       {llama4::AdapterOptions{
+            .rank = 3, .alpha = 6, .targets = {"attention", "dense", "shared", "experts"}},
         llama4::AdapterOptions{.rank = 4, .alpha = 4, .targets = {layers}}}) {
     Adapted& each = adapted_.emplace_back();
     each.model = llama4::load(path).value();
@@ -165,9 +166,15 @@ Served::Case Served::make_case(std::uint64_t seed, std::uint64_t number,
           tokens[static_cast<std::size_t>(draw.roll(0, std::ssize(tokens) - 1))]);
   one.comes = static_cast<std::int64_t>(number) / 4 + draw.roll(0, 30);
   if (draw.chance(10)) one.leaves = one.comes + draw.roll(0, 25);
-  if (draw.chance(30))
-    request.adapters = adapted_[static_cast<std::size_t>(draw.roll(0, std::ssize(adapted_) - 1))].brought;
   return one;
+}
+
+// Mostly none.   Shared with requests.
+std::shared_ptr<const llama4::LoadedAdapters> Served::some_adapters(std::uint64_t seed,
+                                                                    std::uint64_t number) const {
+  Draws draw(seed, 1'000'000 + number);
+  if (!draw.chance(30)) return nullptr;
+  return adapted_[static_cast<std::size_t>(draw.roll(0, std::ssize(adapted_) - 1))].brought;
 }
 
 const llama4::Model& Served::model_for(const Request& request) const {
@@ -273,8 +280,11 @@ ServedResult Served::run(std::uint64_t seed, std::int64_t requests,
       Stepper::create(loaded_->model(), *tokenizer_, pool_, options, DType::bf16, store).value();
 
   std::vector<Case> cases;
-  for (std::int64_t i = 0; i < requests; ++i)
-    cases.push_back(make_case(seed, static_cast<std::uint64_t>(i), options.context));
+  for (std::int64_t i = 0; i < requests; ++i) {
+    const auto number = static_cast<std::uint64_t>(i);
+    cases.push_back(make_case(seed, number, options.context));
+    cases.back().request.adapters = some_adapters(seed, number);
+  }
   // Each shared between the stepper and this function.
   std::vector<std::shared_ptr<Recorder>> heard(cases.size());
   ServedResult result;

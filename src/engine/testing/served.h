@@ -48,6 +48,8 @@ class Served {
     std::unique_ptr<llama4::Loaded> model;
     std::unique_ptr<llama4::LoadedAdapters> own;
   };
+  [[nodiscard]] std::shared_ptr<const llama4::LoadedAdapters> some_adapters(  // shared, as above
+      std::uint64_t seed, std::uint64_t number) const;
   [[nodiscard]] const llama4::Model& model_for(const Request& request) const;
 
   ThreadPool pool_{2};

@@ -66,7 +66,8 @@ class Loaded {
 class Served {
  public:
   explicit Served(engine::EngineOptions options = {.context = 2048}, Keys* keys = nullptr,
-                  ServiceOptions service_options = {}, HttpOptions http_options = {}) {
+                  ServiceOptions service_options = {}, HttpOptions http_options = {},
+                  Adapters* adapters = nullptr) {
     Loaded& cria = Loaded::cria();
     engine_ = std::move(
         engine::Engine::create(cria.model->model(), cria.bundle->tokenizer, cria.pool, options)
@@ -75,7 +76,7 @@ class Served {
     service_options.created = 1;
     service_options.fingerprint = "fp_test";
     service_options.version = "0";
-    service_ = std::make_unique<Service>(*cria.bundle, *engine_, keys, service_options);
+    service_ = std::make_unique<Service>(*cria.bundle, *engine_, keys, service_options, adapters);
     router_ = std::make_unique<Router>(*service_);
     http_options.port = 0;
     http_options.tick = std::chrono::milliseconds(20);

@@ -1,0 +1,179 @@
+// Adapters that requests name: on models/cria with adapters of random numbers, over real sockets.
+#include "server/adapters.h"
+
+#include <gtest/gtest.h>
+
+#include "base/testing/temporary_directory.h"
+#include "engine/generate.h"
+#include "llama4/testing/random_adapters.h"
+#include "server/testing/served.h"
+
+namespace herd::server {
+namespace {
+
+constexpr std::uint64_t plenty = 64ull << 20;
+
+llama4::Model& model() { return Loaded::cria().model->model(); }
+
+class AdaptersServed : public testing::Test {
+ protected:
+  // As a new file that takes the old one's place, so that nobody reads half of it.
+  void write(const std::string& name, std::uint64_t seed) {
+    const TemporaryDirectory made;
+    static const auto another = llama4::load(fs::path(HERD_ROOT) / "models/cria").value();
+    llama4::write_random_adapters(another->model(),
+                                  {.rank = 4, .alpha = 16, .targets = {"attention", "shared"}},
+                                  seed, made.path());
+    fs::create_directories(directory / name);
+    for (const char* file : {"adapter_model.safetensors", "adapter_config.json"})
+      fs::copy_file(made / file, directory / name / file, fs::copy_options::overwrite_existing);
+  }
+  // How a story goes on, greedily.
+  [[nodiscard]] std::string answer(const Served& served, const std::string& name) const {
+    const Received got =
+        served.post("/v1/completions",
+                    {{"model", name}, {"prompt", begun}, {"temperature", 0}, {"max_tokens", 24}});
+    EXPECT_EQ(got.status, 200) << got.body;
+    return text_at(parsed(got), "choices.0.text");
+  }
+  // The same by a model that was opened with these adapters.
+  [[nodiscard]] std::string opened_with(const std::string& name) const {
+    const auto own = llama4::load(fs::path(HERD_ROOT) / "models/cria").value();
+    const auto adapters = llama4::load_adapters(own->model(), directory / name).value();
+    Loaded& cria = Loaded::cria();
+    Context ctx(cpu_kernels(), cria.pool);
+    auto session = engine::Session::create(own->model(), ctx, {.context = 2048}).value();
+    engine::GenerateOptions options;
+    options.max_tokens = 24;
+    options.sampling.temperature = 0;
+    const text::Tokenizer& tokenizer = cria.bundle->tokenizer;
+    return engine::generate(session, tokenizer, cria.bundle->raw_prompt(begun), options)
+        .value()
+        .text;
+  }
+
+  static constexpr const char* begun = "Once upon a time";
+  TemporaryDirectory directory;
+};
+
+TEST_F(AdaptersServed, AnswerWhoNamesThemAndNobodyElse) {
+  write("one", 1);
+  write("two", 2);
+  Adapters adapters(model(), directory.path(), plenty);
+  const Served served({.context = 2048}, nullptr, {}, {}, &adapters);
+  const Served plain;
+  const std::string own = answer(plain, "cria");
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(answer(served, "cria"), own);
+    EXPECT_EQ(answer(served, "one"), opened_with("one"));
+    EXPECT_EQ(answer(served, "two"), opened_with("two"));
+  }
+  EXPECT_NE(answer(served, "one"), own);
+  EXPECT_NE(answer(served, "one"), answer(served, "two"));
+  EXPECT_EQ(adapters.state().loads, 2u);
+  EXPECT_EQ(plain.post("/v1/chat/completions", chat({{"model", "one"}})).status, 404);
+}
+
+TEST_F(AdaptersServed, AreNamedByEverySurface) {
+  write("one", 1);
+  Adapters adapters(model(), directory.path(), plenty);
+  const Served served({.context = 2048}, nullptr, {}, {}, &adapters);
+  const auto list = list_at(parsed(served.ask("GET", "/v1/models")), "data");
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(text_at(list[0], "id"), "cria");
+  EXPECT_EQ(text_at(list[1], "id"), "one");
+  EXPECT_EQ(text_at(list[1], "parent"), "cria");
+  EXPECT_EQ(text_at(parsed(served.ask("GET", "/v1/models/one")), "id"), "one");
+  EXPECT_EQ(served.ask("GET", "/v1/models/two").status, 404);
+
+  const json::value said = parsed(served.post("/v1/chat/completions", chat({{"model", "one"}})));
+  EXPECT_EQ(text_at(said, "model"), "one");
+  EXPECT_TRUE(text_at(said, "system_fingerprint").starts_with("fp_test-"));
+  const auto events = events_of(
+      served.post("/v1/chat/completions", chat({{"model", "one"}, {"stream", true}})).body);
+  EXPECT_EQ(text_at(events.front().value(), "model"), "one");
+  const json::object messages = chat({{"model", "one"}});
+  EXPECT_EQ(text_at(parsed(served.post("/v1/messages", messages)), "model"), "one");
+  const json::object plain{{"model", "one"}, {"prompt", "Once"}, {"temperature", 0}};
+  EXPECT_EQ(text_at(parsed(served.post("/v1/completions", plain)), "model"), "one");
+  json::array vectors;
+  for (const char* name : {"cria", "one"}) {
+    const json::object text{{"model", name}, {"input", "Once"}};
+    const json::value got = parsed(served.post("/v1/embeddings", text));
+    EXPECT_EQ(text_at(got, "model"), name);
+    vectors.push_back(at(got, "data.0.embedding"));
+  }
+  EXPECT_NE(vectors[0], vectors[1]);
+}
+
+// Files that came, changed and went while the server ran; answers in progress keep what they began with.
+TEST_F(AdaptersServed, AreWhatTheirFilesAre) {
+  Adapters adapters(model(), directory.path(), plenty);
+  const Served served({.context = 2048}, nullptr, {}, {}, &adapters);
+  EXPECT_EQ(served.post("/v1/chat/completions", chat({{"model", "one"}})).status, 404);
+  write("one", 1);
+  const std::string first = answer(served, "one");
+  EXPECT_EQ(first, opened_with("one"));
+  const SharedAdapters held = adapters.get("one").value();
+  write("one", 2);
+  const std::string second = answer(served, "one");
+  EXPECT_EQ(second, opened_with("one"));
+  EXPECT_NE(second, first);
+  EXPECT_NE(adapters.get("one").value()->identity, held->identity);
+  fs::remove_all(directory / "one");
+  EXPECT_EQ(served.post("/v1/chat/completions", chat({{"model", "one"}})).status, 404);
+}
+
+TEST_F(AdaptersServed, ThatAreBrokenDisturbNobody) {
+  write("good", 1);
+  write("cut", 1);
+  fs::resize_file(directory / "cut/adapter_model.safetensors", 5000);
+  write("dora", 1);
+  std::string config = read_file(directory / "dora/adapter_config.json", 1 << 20).value();
+  config.insert(1, "\"use_dora\": true,");
+  fs::remove(directory / "dora/adapter_config.json");
+  ASSERT_TRUE(write_file(directory / "dora/adapter_config.json", std::string_view(config)));
+  fs::create_directories(directory / "scout");
+  for (const char* file : {"adapter_model.safetensors", "adapter_config.json"})
+    fs::copy_file(fs::path(HERD_ROOT) / "tests/data/adapters/scout" / file,
+                  directory / "scout" / file);
+  Adapters adapters(model(), directory.path(), plenty);
+  const Served served({.context = 2048}, nullptr, {}, {}, &adapters);
+  const std::string good = answer(served, "good");
+  for (const char* name : {"cut", "dora", "scout", "cut"}) {
+    const Received got = served.post("/v1/chat/completions", chat({{"model", name}}));
+    EXPECT_EQ(got.status, 500) << name;
+    EXPECT_EQ(text_at(parsed(got), "error.code"), "adapter_invalid") << got.body;
+    EXPECT_FALSE(got.body.contains(directory.path().string())) << got.body;
+    EXPECT_EQ(answer(served, "good"), good);
+  }
+  EXPECT_EQ(adapters.state().failed, 3u) << "a broken file is not read again until it is another";
+  write("cut", 3);
+  EXPECT_EQ(answer(served, "cut"), opened_with("cut"));
+  for (const char* name : {"../good", "good/..", ".", "", "good/adapter_config.json"})
+    EXPECT_EQ(served.post("/v1/chat/completions", chat({{"model", name}})).status, 404) << name;
+}
+
+TEST_F(AdaptersServed, StayWithinTheirMemory) {
+  for (const std::uint64_t seed : {1u, 2u, 3u}) write(fmt::format("a{}", seed), seed);
+  const std::uint64_t one = llama4::read_adapters(model(), directory / "a1").value()->bytes();
+  Adapters two(model(), directory.path(), 2 * one);
+  const SharedAdapters held = two.get("a1").value();  // shared, as an answer would
+  EXPECT_TRUE(two.get("a2"));
+  EXPECT_TRUE(two.get("a3")) << "a2 makes room, which nobody uses";
+  EXPECT_EQ(two.state().forgotten, 1u);
+  EXPECT_EQ(two.state().bytes, 2 * one);
+  const SharedAdapters third = two.get("a3").value();
+  const auto refused = two.get("a2");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().status, 503);
+  EXPECT_EQ(refused.error().code, "adapter_memory");
+  EXPECT_GT(refused.error().retry_after_s, 0.0);
+  EXPECT_EQ(two.get("a1").value(), held);
+
+  Adapters little(model(), directory.path(), one / 2);
+  EXPECT_EQ(little.get("a1").error().code, "adapter_invalid");
+}
+
+}  // namespace
+}  // namespace herd::server
