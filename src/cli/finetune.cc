@@ -118,6 +118,11 @@ Result<int> finetune(Arguments arguments) {
   HERD_TRY(const std::optional<std::string> help, parse());
   if (help) HERD_TRY_VOID(print(*help));
   if (help) return 0;
+  if (options.method == "full" && adapter != llama4::AdapterOptions{})
+    return fail(Code::usage,
+                "herd finetune: --rank, --alpha, --rslora and --targets are of adapters, and "
+                "--method full learns "
+                "every weight");
   HERD_TRY(const fs::path model, find_model(options.model));
   HERD_TRY(const llama4::Config config, llama4::read_config(model));
   const train::Recipe recipe = recipe_of(options, adapter, model, config.text.context);

@@ -138,6 +138,7 @@ TEST(Finetune, NamesWhatIsWrongWithItsData) {
   const Ran bad = run_herd({"finetune", cria, scratch / "bad.jsonl", "--out", scratch / "out"});
   EXPECT_EQ(bad.status, 65);
   EXPECT_NE(bad.err.find("line 1"), std::string::npos) << bad.err;
+  EXPECT_FALSE(fs::exists(scratch / "out")) << "what could not begin leaves nothing behind";
 }
 
 TEST(Eval, GradesAsManyCasesAsAskedFor) {
@@ -267,6 +268,7 @@ TEST(Eval, LeavesOutATaskThatCannotRun) {
 TEST(Flags, ThatDoNothingAreErrors) {
   const std::vector<std::string> commands[] = {
       {"eval", cria, "recall", "--needles"},
+      {"finetune", cria, "x.jsonl", "--method", "full", "--rank", "4"},
       {"eval", cria, "--choices", "x.jsonl", "--needles"},
       {"export", cria, "--training", "elsewhere", "--out", "new"},
       {"export", cria + "/recipe.toml", "--adapter", "a", "--out", "new"}};

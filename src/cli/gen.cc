@@ -40,7 +40,9 @@ struct GenOptions {
         option("from", &O::from, "index of the first sample", any_number),
         option("count", &O::count, "how many", any_number),
         option("split", &O::split, "what is trained on, or what never is", Choices{splits}),
-        option("items", &O::items, "things to remember in a sample; 0 for as many as it happens",
+        option("items", &O::items,
+               "things to remember in a sample, where the task has room for so many; 0 for as many "
+               "as it happens",
                Range{0, 10'000}),
         option("bytes", &O::bytes, "of text around needles; 0 for as many as it happens",
                Range{0, 10'000'000}),

@@ -78,24 +78,36 @@ Result<void> note_alarm(const fs::path& path, const std::string& alarm) {
   return {};
 }
 
-}  // namespace
-
-Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
-  for (const std::string& word : options.allow_changed)
+Result<void> check_allowed(std::span<const std::string> words) {
+  for (const std::string& word : words)
     if (std::ranges::find(train::things_of_training, word) == train::things_of_training.end())
       return fail_with_hint(
           Code::usage, fmt::format("--allow-changed {}: no such thing", shown(word)),
           fmt::format("wanted one of {}", fmt::join(train::things_of_training, ", ")));
+  return {};
+}
+
+}  // namespace
+
+Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
+  HERD_TRY_VOID(check_allowed(options.allow_changed));
   const fs::path out = options.out;
   std::error_code error;
-  fs::create_directories(out, error);
+  const bool is_new = fs::create_directories(out, error);
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
   HERD_TRY(const FileLock lock, FileLock::take(out / "lock", std::chrono::milliseconds(0),
                                                "another training writes to this directory"));
   ThreadPool pool(static_cast<int>(options.threads));
   std::vector<std::string> notes;
-  HERD_TRY(const std::unique_ptr<train::Trainer> trainer,
-           train::Trainer::create(std::move(recipe), out, pool, options.allow_changed, notes));
+  auto created = train::Trainer::create(std::move(recipe), out, pool, options.allow_changed, notes);
+  if (!created) {
+    if (is_new) {  // a training that cannot begin leaves nothing behind
+      fs::remove(out / "lock", error);
+      fs::remove(out, error);  // where it is empty
+    }
+    return std::unexpected(std::move(created).error());
+  }
+  const std::unique_ptr<train::Trainer> trainer = std::move(*created);
   for (const std::string& note : notes) fmt::print(stderr, "note: {}\n", note);
   if (trainer->has_ended() && trainer->recipe_has_changed())
     return fail_with_hint(

@@ -139,13 +139,15 @@ Result<TrainingState> state_of(const json::value& value) {
   return state;
 }
 
-// Step directories, newest first.
-std::vector<fs::path> snapshots_in(const fs::path& out) {
+constexpr std::string_view set_aside = ".damaged";
+
+// Step directories whose names end so, newest first.
+std::vector<fs::path> snapshots_in(const fs::path& out, std::string_view ending = "") {
   std::vector<fs::path> found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(out / "checkpoints", error))
     if (entry.is_directory() && entry.path().filename().string().starts_with("step-") &&
-        entry.path().extension().empty())
+        entry.path().extension() == ending)
       found.push_back(entry.path());
   std::ranges::sort(found, std::greater());
   return found;
@@ -246,6 +248,8 @@ Result<void> save_snapshot(const fs::path& out, const Parameters& parameters,
   fs::remove_all(earlier, error);
   const std::vector<fs::path> all = snapshots_in(out);
   for (std::size_t i = snapshots_kept; i < all.size(); ++i) fs::remove_all(all[i], error);
+  if (all.size() >= snapshots_kept)
+    for (const fs::path& damaged : snapshots_in(out, set_aside)) fs::remove_all(damaged, error);
   return {};
 }
 
@@ -253,6 +257,7 @@ Result<std::optional<FoundSnapshot>> load_snapshot(
     const fs::path& out, const Parameters& parameters,
     const std::map<std::string, std::string>& made_of, std::span<const std::string> may_differ) {
   FoundSnapshot found;
+  std::vector<fs::path> damaged;
   for (const fs::path& path : snapshots_in(out)) {
     auto read = read_state(path);
     // Of another model the numbers would not fit, which says less than what has changed.
@@ -261,7 +266,14 @@ Result<std::optional<FoundSnapshot>> load_snapshot(
                                    : Result<void>(std::unexpected(read.error()));
     if (!rows) {
       found.skipped.push_back(fmt::format("{}: {}", path.string(), rows.error().message));
+      damaged.push_back(path);
       continue;
+    }
+    // It would count as one of those that are kept, and push a good one out.
+    for (const fs::path& each : damaged) {
+      std::error_code error;
+      fs::remove_all(each.string() + std::string(set_aside), error);
+      fs::rename(each, each.string() + std::string(set_aside), error);
     }
     found.state = std::move(read->state);
     found.path = path;

@@ -1,5 +1,6 @@
 // A training as it stands, on disk: enough to go on as if nothing had happened, bit for bit. Written beside what is
-// there and renamed when whole; the two newest are kept, and the newest that passes its checks is taken.
+// there and renamed when whole; the two newest are kept, and the newest that passes its checks is taken. Newer ones
+// that do not pass are set aside as *.damaged, until there are two good ones again.
 //
 //   OUT/checkpoints/step-00000120/rows.safetensors   weights, first and second moments, [numbers] f32 each
 //                                 state.json         the rest, and the checksums of the rows and of itself

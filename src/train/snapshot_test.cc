@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "llama4/load.h"
 
@@ -74,6 +75,25 @@ TEST_F(SnapshotTest, ComesBackAsItWas) {
   EXPECT_TRUE(std::ranges::equal(parameters.weights(), weights));
   EXPECT_EQ(std::ranges::count(parameters.second_moments(), 0.5f),
             std::ssize(parameters.second_moments()));
+}
+
+// Two are kept, and one that is damaged is none of them.
+TEST_F(SnapshotTest, ADamagedOneDoesNotPushAGoodOneOut) {
+  const auto names = [&] {
+    std::set<std::string> found;
+    for (const auto& entry : fs::directory_iterator(out / "checkpoints"))
+      found.insert(entry.path().filename());
+    return found;
+  };
+  for (state.step = 1; state.step <= 3; ++state.step)
+    ASSERT_TRUE(save_snapshot(out, parameters, state));
+  EXPECT_EQ(names(), (std::set<std::string>{"step-00000002", "step-00000003"}));
+  change(3, "\"tokens\":900", "\"tokens\":901");
+  EXPECT_EQ(load()->value().state.step, 2);
+  EXPECT_EQ(names(), (std::set<std::string>{"step-00000002", "step-00000003.damaged"}));
+  state.step = 4;
+  ASSERT_TRUE(save_snapshot(out, parameters, state));
+  EXPECT_EQ(names(), (std::set<std::string>{"step-00000002", "step-00000004"}));
 }
 
 // Each would be an exception of the library, or an index below zero.
