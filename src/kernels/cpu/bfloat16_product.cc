@@ -5,7 +5,10 @@
 
 #if defined(__x86_64__)
 
+#include <hwy/aligned_allocator.h>
+
 #include <algorithm>
+#include <limits>
 
 #include "kernels/cpu/bfloat16_pairs.h"
 #include "kernels/cpu/instruction_set.h"
@@ -24,7 +27,6 @@ using pairs::pairs_at;
 using pairs::panel_width;
 using pairs::tile_begin;
 using pairs::tile_of;
-using pairs::tile_rows_max;
 using pairs::TileFunction;
 using pairs::tiles_of;
 
@@ -32,19 +34,66 @@ std::uint32_t* pair_scratch(std::int64_t pairs) {
   return static_cast<std::uint32_t*>(static_cast<void*>(scratch(static_cast<std::size_t>(pairs))));
 }
 
+// As scratch(), which items use on the same thread meanwhile.
+std::uint32_t* row_memory(std::int64_t pairs) {
+  thread_local hwy::AlignedFreeUniquePtr<std::uint32_t[]> memory;
+  thread_local std::int64_t capacity = 0;
+  if (capacity < pairs) {
+    memory.reset();
+    memory = hwy::AllocateAligned<std::uint32_t>(static_cast<std::size_t>(pairs));
+    HERD_CHECK(memory != nullptr, "no memory for {} pairs of inputs", pairs);
+    capacity = pairs;
+  }
+  return memory.get();
+}
+
+// What rounding 256 numbers takes, about.
+constexpr double block_ns = 15;
+
 }  // namespace
 
-namespace {
+bool can_multiply_bfloat16(const MatmulGroup& group) {
+  const Matrix& weight = group.weight;
+  return (weight.dtype == DType::f32 || weight.dtype == DType::bf16) &&
+         weight.layout != Layout::packed && group.row_end - group.row_begin >= bfloat16_rows_min;
+}
+
+RoundedRows::RoundedRows(const MatmulArgs& args, const Lane& lane) {
+  std::int64_t begin = std::numeric_limits<std::int64_t>::max(), end = 0, in = 0;
+  for (std::int64_t g = 0; g < args.num_groups; ++g) {
+    const MatmulGroup& group = args.groups[g];
+    if (!can_multiply_bfloat16(group)) continue;
+    HERD_CHECK(in == 0 || in == group.weight.in, "weights of {} and of {} inputs", in,
+               group.weight.in);
+    in = group.weight.in;
+    begin = std::min(begin, group.row_begin);
+    end = std::max(end, group.row_end);
+  }
+  if (begin >= end) return;
+  row_begin_ = begin;
+  rows_ = end - begin;
+  const std::int64_t blocks = (in + block_k - 1) / block_k;
+  std::uint32_t* to = row_memory(blocks * rows_ * block_pairs);
+  pairs_ = to;
+  share(lane, rows_, block_ns * static_cast<double>(blocks),
+        [&](std::int64_t from, std::int64_t until) {
+          for (std::int64_t row = from; row < until; ++row) {
+            const float* x = args.x + (row_begin_ + row) * args.x_stride;
+            for (std::int64_t k = 0; k < in; k += 2 * lanes)
+              _mm512_store_si512(to + (k / block_k * rows_ + row) * block_pairs + k % block_k / 2,
+                                 pairs_at(x + k, in - k));
+          }
+        });
+}
 
 // Weights are float32 or bfloat16.
 template <class Weight>
-void multiply_as(const MatmulItem& item) {
+void RoundedRows::multiply_by(const MatmulItem& item) const {
   const Matrix& w = item.group->weight;
   const std::int64_t outs = item.out_end - item.out_begin;
   const std::int64_t panels = (outs + panel_width - 1) / panel_width;
   constexpr std::int64_t panel_size = block_pairs * panel_width;
-  std::uint32_t* x = pair_scratch(tile_rows_max * block_pairs + panels * panel_size);
-  std::uint32_t* packed = x + tile_rows_max * block_pairs;
+  std::uint32_t* packed = pair_scratch(panels * panel_size);
   const auto* weights = static_cast<const Weight*>(w.data);
   for (std::int64_t k0 = 0; k0 < w.in; k0 += block_k) {
     const std::int64_t count = std::min(block_k, w.in - k0);
@@ -56,41 +105,36 @@ void multiply_as(const MatmulItem& item) {
       else
         pack_rows(weights + k0 * w.stride + o, w.stride, count, left, packed + p * panel_size);
     }
+    const std::uint32_t* block = pairs_ + k0 / block_k * rows_ * block_pairs;
     for (std::int64_t i = 0; i < tiles_of(item.rows()); ++i) {
       const std::int64_t t = item.row_begin + tile_begin(item.rows(), i);
       const std::int64_t rows = tile_begin(item.rows(), i + 1) - tile_begin(item.rows(), i);
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t k = 0; k < count; k += 2 * lanes)
-          _mm512_storeu_si512(x + r * block_pairs + k / 2,
-                              pairs_at(item.x(t + r) + k0 + k, count - k));
-      const TileFunction multiply = tile_of<block_pairs>(rows);
+      const TileFunction tile = tile_of<block_pairs>(rows);
+      // A tile's rows come from the second-level cache: the next ones are asked for while these multiply.
+      const std::uint32_t* next = block + (t - row_begin_ + rows) * block_pairs;
+      const std::int64_t ahead = rows * block_pairs / panels;
       for (std::int64_t p = 0; p < panels; ++p) {
         const std::int64_t o = item.out_begin + p * panel_width;
-        multiply({.x = x,
-                  .pair_step = 1,
-                  .panel = packed + p * panel_size,
-                  .pairs = (count + 1) / 2,
-                  .y = item.y(t) + o,
-                  .y_stride = item.args->y_stride,
-                  .outs = item.out_end - o,
-                  .add = k0 != 0});
+        for (std::int64_t word = p * ahead; word < (p + 1) * ahead; word += lanes)
+          __builtin_prefetch(next + word);
+        tile({.x = block + (t - row_begin_) * block_pairs,
+              .pair_step = 1,
+              .panel = packed + p * panel_size,
+              .pairs = (count + 1) / 2,
+              .y = item.y(t) + o,
+              .y_stride = item.args->y_stride,
+              .outs = item.out_end - o,
+              .add = k0 != 0});
       }
     }
   }
 }
 
-}  // namespace
-
-bool can_multiply_bfloat16(const Matrix& weight) {
-  return (weight.dtype == DType::f32 || weight.dtype == DType::bf16) &&
-         weight.layout != Layout::packed;
-}
-
-void multiply_bfloat16(const MatmulItem& item) {
+void RoundedRows::multiply(const MatmulItem& item) const {
   if (item.group->weight.dtype == DType::f32)
-    multiply_as<float>(item);
+    multiply_by<float>(item);
   else
-    multiply_as<std::uint16_t>(item);
+    multiply_by<std::uint16_t>(item);
 }
 
 void weight_grad_bfloat16(const WeightGradArgs& args, const WeightGradGroup& group,
@@ -155,8 +199,11 @@ bool has_bfloat16_products() {
 namespace herd::cpu {
 
 bool has_bfloat16_products() { return false; }
-bool can_multiply_bfloat16(const Matrix&) { return false; }
-void multiply_bfloat16(const MatmulItem&) { HERD_CHECK(false, "no products in bfloat16"); }
+bool can_multiply_bfloat16(const MatmulGroup&) { return false; }
+RoundedRows::RoundedRows(const MatmulArgs&, const Lane&) {}
+void RoundedRows::multiply(const MatmulItem&) const {
+  HERD_CHECK(false, "no products in bfloat16");
+}
 void weight_grad_bfloat16(const WeightGradArgs&, const WeightGradGroup&, std::int64_t,
                           std::int64_t) {
   HERD_CHECK(false, "no products in bfloat16");

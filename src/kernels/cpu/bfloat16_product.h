@@ -1,5 +1,5 @@
 // Products in bfloat16 with float32 sums, on processors that multiply its pairs (AVX512_BF16: AMD from Zen 4, Intel
-// from Cooper Lake): factors that are not bfloat16 yet are rounded once, to nearest even, as they are packed. Used
+// from Cooper Lake): factors that are not bfloat16 yet are rounded once, to nearest even, before they are packed. Used
 // where the lane says so (Lane::bfloat16): in training, and in the vision encoder; never for text that is served, where
 // a row's bits may not depend on how many rows come with it.
 //
@@ -20,11 +20,26 @@ bool has_bfloat16_products();
 // item of it, so that the number of threads decides nothing.
 inline constexpr std::int64_t bfloat16_rows_min = 33;
 
-// Whether weights are of a kind that multiply_bfloat16 takes: float32 or bfloat16, not packed.
-bool can_multiply_bfloat16(const Matrix& weight);
+// Whether a group's weights are of a kind that RoundedRows takes, float32 or bfloat16, not packed, and its rows enough.
+bool can_multiply_bfloat16(const MatmulGroup& group);
 
-// What cpu::matmul does for an item with such weights.
-void multiply_bfloat16(const MatmulItem& item);
+// The rows of one call's x that such groups use, rounded; nothing where there is none. Memory, half as much as x, is
+// the calling thread's, reused by its next.
+class RoundedRows {
+ public:
+  RoundedRows(const MatmulArgs& args, const Lane& lane);
+
+  // One item of such a group, scales and biases aside. Any thread.
+  void multiply(const MatmulItem& item) const;
+
+ private:
+  template <class Weight>
+  void multiply_by(const MatmulItem& item) const;
+
+  // [ceil(in / 256), rows, 128] pairs along k: the rows of a tile lie one after the other.
+  const std::uint32_t* pairs_ = nullptr;
+  std::int64_t row_begin_ = 0, rows_ = 0;
+};
 
 // What cpu::weight_grad does for outputs [begin, end) of a group, biases aside; at most bfloat16_outputs_max of them.
 inline constexpr std::int64_t bfloat16_outputs_max = 192;

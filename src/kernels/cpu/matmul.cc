@@ -9,6 +9,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/cpu/bfloat16_product.h"
 #include "kernels/cpu/cpu.h"
@@ -98,14 +99,32 @@ void multiply(const MatmulItem& item) {
   }
 }
 
+void finish_impl(const MatmulItem& item) {
+  const F32 d;
+  const float* scale = item.group->weight.scale;
+  const float* bias = item.group->bias;
+  const auto finished = [&](std::int64_t o, V32 sum, const auto& load) {
+    if (scale != nullptr) sum = hn::Mul(sum, load(scale + o));
+    return bias != nullptr ? hn::Add(sum, load(bias + o)) : sum;
+  };
+  const auto whole = [&](const float* from) { return hn::LoadU(d, from); };
+  for (std::int64_t t = item.row_begin; t < item.row_end; ++t) {
+    float* y = item.y(t);
+    std::int64_t o = item.out_begin;
+    for (; o + lanes <= item.out_end; o += lanes)
+      hn::StoreU(finished(o, whole(y + o), whole), d, y + o);
+    const std::int64_t left = item.out_end - o;
+    const auto part = [&](const float* from) { return load_part(from, left); };
+    if (left > 0) store_part(finished(o, part(y + o), part), y + o, left);
+  }
+}
+
 void matmul_impl(const MatmulArgs& args, const Lane& lane) {
+  const bool rounds = lane.bfloat16 && has_bfloat16_products();
   const MatmulPlan plan(args, threads_of(lane));
   const QuantizedRows rows(args, lane);
-  const bool rounds = lane.bfloat16 && has_bfloat16_products();
-  const auto is_rounded = [&](const MatmulGroup& group) {
-    return rounds && can_multiply_bfloat16(group.weight) &&
-           group.row_end - group.row_begin >= bfloat16_rows_min;
-  };
+  std::optional<RoundedRows> rounded;
+  if (rounds) rounded.emplace(args, lane);
   run(lane, plan.items(), 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t i = begin; i < end; ++i) {
       const MatmulItem item = plan.item(i);
@@ -113,8 +132,8 @@ void matmul_impl(const MatmulArgs& args, const Lane& lane) {
         rows.multiply(item);
         continue;
       }
-      if (is_rounded(*item.group))
-        multiply_bfloat16(item);
+      if (rounds && can_multiply_bfloat16(*item.group))
+        rounded->multiply(item);
       else
         multiply(item);
       finish(item);
@@ -130,6 +149,12 @@ HWY_AFTER_NAMESPACE();
 namespace herd::cpu {
 
 HWY_EXPORT(matmul_impl);
+HWY_EXPORT(finish_impl);
+
+void finish(const MatmulItem& item) {
+  if (item.group->weight.scale != nullptr || item.group->bias != nullptr)
+    HWY_DYNAMIC_DISPATCH(finish_impl)(item);
+}
 
 void matmul(const MatmulArgs& args, const Lane& lane) {
   HWY_DYNAMIC_DISPATCH(matmul_impl)(args, lane);

@@ -81,19 +81,6 @@ ItemSize item_of(Layout layout, std::int64_t rows, std::int64_t out, std::int64_
 
 }  // namespace
 
-void finish(const MatmulItem& item) {
-  const float* scale = item.group->weight.scale;
-  const float* bias = item.group->bias;
-  if (scale == nullptr && bias == nullptr) return;
-  for (std::int64_t t = item.row_begin; t < item.row_end; ++t) {
-    float* y = item.y(t);
-    if (scale != nullptr)
-      for (std::int64_t o = item.out_begin; o < item.out_end; ++o) y[o] *= scale[o];
-    if (bias != nullptr)
-      for (std::int64_t o = item.out_begin; o < item.out_end; ++o) y[o] += bias[o];
-  }
-}
-
 MatmulPlan::MatmulPlan(const MatmulArgs& args, int threads) : args_(args) {
   thread_local std::vector<Cut> cuts;
   cuts.clear();

@@ -23,7 +23,7 @@ struct MatmulItem {
   }
 };
 
-// Scales and biases of an item whose sums are in y.
+// Scales and biases of an item whose sums are in y (matmul.cc).
 void finish(const MatmulItem& item);
 
 class MatmulPlan {
