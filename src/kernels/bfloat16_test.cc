@@ -200,6 +200,54 @@ TEST_P(Bfloat16Gradient, OfAttentionIsNearTheReferences) {
   }
 }
 
+// The same of the way there; segments of any length are rounded.
+TEST_P(Bfloat16Gradient, AttentionItselfIsNearTheReferences) {
+  ThreadPool pool(3);
+  struct Shape {
+    std::int64_t length, N, G, d;
+    bool causal;
+  };
+  for (const Shape& s : {Shape{1, 1, 1, 1, true},
+                         {28, 4, 2, 64, true},
+                         {301, 6, 2, 40, true},
+                         {577, 4, 4, 88, false},
+                         {65, 4, 4, 24, false},
+                         {600, 2, 1, 256, true}}) {
+    const AttendSegment segments[] = {{1, 1 + s.length}, {3 + s.length, 13 + s.length}};
+    const std::int64_t T = 14 + s.length;
+    const std::vector<float> q = numbers(T * s.N * s.d, 7), k = numbers(T * s.G * s.d, 8),
+                             v = numbers(T * s.G * s.d, 9);
+    const auto run = [&](const KernelTable& table, const Lane& lane) {
+      std::vector<float> o(static_cast<std::size_t>(T * s.N * s.d), 5);
+      EXPECT_TRUE(table.attend_within({.q = q.data(),
+                                       .k = k.data(),
+                                       .v = v.data(),
+                                       .o = o.data(),
+                                       .segments = segments,
+                                       .num_segments = 2,
+                                       .N = s.N,
+                                       .G = s.G,
+                                       .d = s.d,
+                                       .scale = 0.5f,
+                                       .causal = s.causal},
+                                      lane));
+      return o;
+    };
+    const std::vector<float> wanted = run(ref_kernels(), {});
+    const std::vector<float> found = run(cpu_kernels(), {.bfloat16 = true});
+    EXPECT_EQ(found, run(cpu_kernels(), {.pool = &pool, .bfloat16 = true}));
+    double error = 0, size = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const double difference = double{found[i]} - double{wanted[i]};
+      ASSERT_LT(std::fabs(difference), 0.02) << s.length << " at " << i;
+      error += difference * difference;
+      if (wanted[i] != 5) size += double{wanted[i]} * double{wanted[i]};
+    }
+    EXPECT_LT(std::sqrt(error / size), 0.006) << s.length;
+    EXPECT_GT(error, 0) << s.length;  // something was rounded
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Once, Bfloat16Gradient, testing::Values(Weights{}),
                          [](const auto&) { return "all"; });
 

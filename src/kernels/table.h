@@ -100,6 +100,20 @@ struct AttendArgs {
   float scale = 0;
 };
 
+// The same where keys and values are rows of the batch itself: o of each row over its whole segment, or over what comes
+// up to itself.
+struct AttendWithinArgs {
+  const float* q = nullptr;                 // [T, N, d]
+  const float* k = nullptr;                 // [T, G, d]
+  const float* v = nullptr;                 // [T, G, d]
+  float* o = nullptr;                       // [T, N, d]
+  const AttendSegment* segments = nullptr;  // disjoint
+  std::int64_t num_segments = 0;
+  std::int64_t N = 0, G = 0, d = 0;
+  float scale = 0;
+  bool causal = true;
+};
+
 enum class KvPart : std::uint8_t { keys, values };
 
 // Writes rows of keys or values into cache blocks: row t goes to block[t] (a pointer to its [G, d, 64] or [G, 64, d]
@@ -187,6 +201,8 @@ struct KernelTable {
   void (*layer_norm)(const LayerNormArgs&, const Lane&) = nullptr;
   void (*rope)(const RopeArgs&, const Lane&) = nullptr;
   void (*attend)(const AttendArgs&, const Lane&) = nullptr;
+  // Where a lane rounds to bfloat16 (Lane::bfloat16) and the device is better at it so; false: it has done nothing.
+  bool (*attend_within)(const AttendWithinArgs&, const Lane&) = nullptr;
   void (*store_kv)(const StoreKvArgs&, const Lane&) = nullptr;
   void (*silu_mul)(const SiluMulArgs&, const Lane&) = nullptr;
   void (*gelu)(const GeluArgs&, const Lane&) = nullptr;

@@ -225,7 +225,7 @@ Tensor VisionAttention::operator()(Context& ctx, const Tensor& x_TW, const Angle
   const Tensor q_THd = rope(ctx, query_(ctx, x_TW).view(heads), angles);
   const Tensor k_THd = rope(ctx, key_(ctx, x_TW).view(heads), angles);
   const Tensor v_THd = value_(ctx, x_TW).view(heads);
-  const Keys keys = keys_within(ctx, k_THd, v_THd, equal_segments(ctx, x_TW.rows(), length), false);
+  const Keys keys = keys_within(k_THd, v_THd, equal_segments(ctx, x_TW.rows(), length), false);
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_size_));
   const Tensor o_THd = attend(ctx, q_THd, keys, scale);
   return out_(ctx, o_THd.view(x_TW.shape));

@@ -80,7 +80,7 @@ void PackedBatch::add(std::span<const std::int32_t> document) {
   append(document, 0);
 }
 
-Keys PackedBatch::keys(Context& ctx, std::size_t layer, const Tensor& k_TGd,
+Keys PackedBatch::keys(Context& /*ctx*/, std::size_t layer, const Tensor& k_TGd,
                        const Tensor& v_TGd) const {
   const std::int64_t chunk = chunk_[layer];
   std::vector<AttendSegment>& segments = segments_[chunk];
@@ -91,7 +91,7 @@ Keys PackedBatch::keys(Context& ctx, std::size_t layer, const Tensor& k_TGd,
       for (std::int64_t row = begin_[i]; row < end; row += step)
         segments.push_back({row, std::min(end, row + step)});
     }
-  return keys_within(ctx, k_TGd, v_TGd, segments, true);
+  return keys_within(k_TGd, v_TGd, segments, true);
 }
 
 }  // namespace herd::nn

@@ -9,11 +9,11 @@ namespace herd {
 
 // What each query row may see: blocks of 64 positions, and how many of them (kernels/table.h).
 struct Keys {
-  std::span<const AttendRow> rows;  // [T]
+  std::span<const AttendRow> rows;  // [T]; empty where the batch's own keys are read as they lie
   DType dtype = DType::f32;
   std::int64_t heads = 0;  // G
 
-  // Where keys and values came from, if all of them lie in this batch: what the way back needs.
+  // Where keys and values came from, if all of them lie in this batch: what products in bfloat16 and the way back need.
   Tensor k_TGd = {}, v_TGd = {};
   std::span<const AttendSegment> segments = {};
   bool causal = false;
@@ -29,8 +29,8 @@ void store_kv(Context& ctx, KvPart part, const Tensor& x_TGd, std::span<void* co
 // Keys of whole sequences that lie in the batch itself, one after another: segments cover all rows in order. A row sees
 // its whole segment (the tiles of a picture), or what comes up to itself (training). `segments` must live as long as
 // the tape where there is one.   k_TGd, v_TGd [T, G, d]
-Keys keys_within(Context& ctx, const Tensor& k_TGd, const Tensor& v_TGd,
-                 std::span<const AttendSegment> segments, bool causal);
+Keys keys_within(const Tensor& k_TGd, const Tensor& v_TGd, std::span<const AttendSegment> segments,
+                 bool causal);
 
 // Segments of `length` rows each, in the context's arena.   rows a multiple of length
 std::span<const AttendSegment> equal_segments(Context& ctx, std::int64_t rows, std::int64_t length);

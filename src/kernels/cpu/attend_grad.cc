@@ -7,7 +7,6 @@
 #include "kernels/cpu/targets.h"
 #include <hwy/foreach_target.h>
 // clang-format on
-#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "kernels/cpu/bfloat16_product.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/product-inl.h"
+#include "kernels/cpu/softmax-inl.h"
 #include "kernels/cpu/work.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -27,12 +27,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 // for the earlier ones and thrown away.
 constexpr std::int64_t queries_per_tile = 24;
 
-// Rows of this many floats, an odd number of vectors, spread over all sets of the first-level cache.
-std::int64_t spread(std::int64_t floats) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<float>()));
-  return ((floats + lanes - 1) / lanes | 1) * lanes;
-}
-
 // x [rows, d], rows `stride` apart -> [d, columns], the rest of the columns zero.
 void transpose_head(const float* x, std::int64_t rows, std::int64_t d, std::int64_t stride,
                     std::int64_t columns, float* out) {
@@ -40,33 +34,6 @@ void transpose_head(const float* x, std::int64_t rows, std::int64_t d, std::int6
     for (std::int64_t t = 0; t < rows; ++t) out[i * columns + t] = x[t * stride + i];
     std::fill(out + i * columns + rows, out + (i + 1) * columns, 0.0f);
   }
-}
-
-// score [columns] of which the first `seen` count -> weights scale * score's softmax, the rest 0; columns is whole
-// vectors.
-void softmax_row(float* score, std::int64_t seen, std::int64_t columns, float scale) {
-  const hn::ScalableTag<float> f;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(f));
-  const std::int64_t used = (seen + lanes - 1) / lanes * lanes;
-  const auto inside = [&](std::int64_t j) {
-    return hn::FirstN(f, static_cast<std::size_t>(std::min(lanes, seen - j)));
-  };
-  auto most = hn::Set(f, score[0]);
-  for (std::int64_t j = 0; j < used; j += lanes)
-    most = hn::Max(most, hn::IfThenElse(inside(j), hn::LoadU(f, score + j), most));
-  const float largest = hn::GetLane(hn::MaxOfLanes(f, most));
-  auto total = hn::Zero(f);
-  const auto factor = hn::Set(f, scale), shift = hn::Set(f, -scale * largest);
-  for (std::int64_t j = 0; j < used; j += lanes) {
-    const auto e = hn::IfThenElseZero(
-        inside(j), hn::Exp(f, hn::MulAdd(hn::LoadU(f, score + j), factor, shift)));
-    hn::StoreU(e, f, score + j);
-    total = hn::Add(total, e);
-  }
-  const auto inverse = hn::Set(f, 1.0f / hn::GetLane(hn::SumOfLanes(f, total)));
-  for (std::int64_t j = 0; j < used; j += lanes)
-    hn::StoreU(hn::Mul(hn::LoadU(f, score + j), inverse), f, score + j);
-  std::fill(score + used, score + columns, 0.0f);
 }
 
 // dp becomes ds = scale p (dp - sum of p dp) where p counts, 0 elsewhere.
@@ -89,12 +56,6 @@ void score_gradient(const float* p, float* dp, std::int64_t seen, std::int64_t c
 
 void clear_head(float* x, std::int64_t rows, std::int64_t d, std::int64_t stride) {
   for (std::int64_t t = 0; t < rows; ++t) std::fill_n(x + t * stride, d, 0.0f);
-}
-
-// Rows of d floats, `stride` apart, one after the other.
-void copy_rows(const float* from, std::int64_t rows, std::int64_t d, std::int64_t stride,
-               float* to) {
-  for (std::int64_t t = 0; t < rows; ++t) std::copy_n(from + t * stride, d, to + t * d);
 }
 
 // What one key/value head of a segment needs: keys and values across [d, pitch], and of a tile's rows the weights and

@@ -76,51 +76,113 @@ void pack_panels(const float* from, std::int64_t stride, std::int64_t rows, std:
     pack_rows(from + o, stride, rows, d - o, panels);
 }
 
+// Words of [length, d] as panels of 32 rows with pairs along d, and as panels of 32 of d with pairs along the rows.
+constexpr std::int64_t column_words(std::int64_t length, std::int64_t d) {
+  return panels_of(length) * half_up(d) * panel_width;
+}
+constexpr std::int64_t row_words(std::int64_t length, std::int64_t d) {
+  return panels_of(d) * half_up(length) * panel_width;
+}
+
+// [length, d], rows `stride` apart, to panels of 32 rows, pairs along d.
+void pack_across(const float* from, std::int64_t stride, std::int64_t length, std::int64_t d,
+                 std::uint32_t* columns) {
+  for (std::int64_t key = 0; key < length; key += panel_width) {
+    const std::int64_t outs = std::min(panel_width, length - key);
+    pack_columns(from + key * stride, stride, d, outs,
+                 columns + key / panel_width * half_up(d) * panel_width);
+  }
+}
+
+// out [rows, pitch] = q k^T: rows [rows, d] with the first `keys` of pack_across(). x: room for the rows.
+void rows_with_columns(const float* of_rows, std::int64_t rows, std::int64_t d,
+                       const std::uint32_t* columns, std::int64_t keys, std::uint32_t* x,
+                       float* out, std::int64_t pitch) {
+  pack_x(of_rows, d, rows, d, x);
+  multiply<block_pairs>({.x = x,
+                         .pair_step = 1,
+                         .panels = columns,
+                         .panel_step = half_up(d) * panel_width,
+                         .pairs = half_up(d),
+                         .y = out,
+                         .y_stride = pitch,
+                         .rows = rows,
+                         .outs = keys,
+                         .add = false});
+}
+
+// out [queries, d] = weights [queries, pitch] of the first `keys` times pack_panels() of `length` rows.
+void weights_with_rows(const float* weights, std::int64_t pitch, std::int64_t queries,
+                       std::int64_t keys, const std::uint32_t* panels, std::int64_t length,
+                       std::int64_t d, std::uint32_t* x, float* out, std::int64_t stride) {
+  for (std::int64_t key = 0; key < keys; key += block_k) {
+    const std::int64_t count = std::min(block_k, keys - key);
+    pack_x(weights + key, pitch, queries, count, x);
+    multiply<block_pairs>({.x = x,
+                           .pair_step = 1,
+                           .panels = panels + key / 2 * panel_width,
+                           .panel_step = half_up(length) * panel_width,
+                           .pairs = half_up(count),
+                           .y = out,
+                           .y_stride = stride,
+                           .rows = queries,
+                           .outs = d,
+                           .add = key != 0});
+  }
+}
+
 }  // namespace
 
+std::int64_t AttendPairs::words(std::int64_t length, std::int64_t rows, std::int64_t d) {
+  return column_words(length, d) + row_words(length, d) + rows * block_pairs;
+}
+
+AttendPairs::AttendPairs(std::uint32_t* memory, const float* k, const float* v, std::int64_t stride,
+                         std::int64_t length, std::int64_t d)
+    : length_(length), d_(d) {
+  HERD_CHECK(d <= bfloat16_head_max, "a head of {}", d);
+  key_columns_ = memory;
+  value_rows_ = key_columns_ + column_words(length, d);
+  x_ = value_rows_ + row_words(length, d);
+  pack_across(k, stride, length, d, key_columns_);
+  pack_panels(v, stride, length, d, value_rows_);
+}
+
+void AttendPairs::scores(const float* q, std::int64_t rows, std::int64_t keys, std::int64_t pitch,
+                         float* p) {
+  rows_with_columns(q, rows, d_, key_columns_, keys, x_, p, pitch);
+}
+
+void AttendPairs::values(const float* p, std::int64_t pitch, std::int64_t queries,
+                         std::int64_t keys, float* o, std::int64_t stride) {
+  weights_with_rows(p, pitch, queries, keys, value_rows_, length_, d_, x_, o, stride);
+}
+
 std::int64_t AttendGradPairs::words(std::int64_t length, std::int64_t rows, std::int64_t d) {
-  return 2 * panels_of(length) * half_up(d) * panel_width +
-         panels_of(d) * (half_up(length) + half_up(rows)) * panel_width + rows * block_pairs +
-         half_up(rows) * weights_step(length);
+  return 2 * column_words(length, d) + row_words(length, d) + row_words(rows, d) +
+         rows * block_pairs + half_up(rows) * weights_step(length);
 }
 
 AttendGradPairs::AttendGradPairs(std::uint32_t* memory, const float* k, const float* v,
                                  std::int64_t stride, std::int64_t length, std::int64_t rows,
                                  std::int64_t d)
-    : length_(length), d_(d), head_pairs_(half_up(d)), head_panels_(panels_of(d)) {
+    : length_(length), d_(d) {
   HERD_CHECK(d <= bfloat16_head_max, "a head of {}", d);
-  const std::int64_t panel = head_pairs_ * panel_width, columns = panels_of(length) * panel;
   key_columns_ = memory;
-  value_columns_ = key_columns_ + columns;
-  key_rows_ = value_columns_ + columns;
-  tile_rows_ = key_rows_ + head_panels_ * half_up(length) * panel_width;
-  x_ = tile_rows_ + head_panels_ * half_up(rows) * panel_width;
+  value_columns_ = key_columns_ + column_words(length, d);
+  key_rows_ = value_columns_ + column_words(length, d);
+  tile_rows_ = key_rows_ + row_words(length, d);
+  x_ = tile_rows_ + row_words(rows, d);
   weights_ = x_ + rows * block_pairs;
-  for (std::int64_t key = 0; key < length; key += panel_width) {
-    const std::int64_t outs = std::min(panel_width, length - key), at = key / panel_width * panel;
-    pack_columns(k + key * stride, stride, d, outs, key_columns_ + at);
-    pack_columns(v + key * stride, stride, d, outs, value_columns_ + at);
-  }
+  pack_across(k, stride, length, d, key_columns_);
+  pack_across(v, stride, length, d, value_columns_);
   pack_panels(k, stride, length, d, key_rows_);
 }
 
 void AttendGradPairs::scores(const float* q, const float* d_out, std::int64_t rows,
                              std::int64_t keys, std::int64_t pitch, float* p, float* dp) {
-  const auto against = [&](const float* of_rows, const std::uint32_t* columns, float* out) {
-    pack_x(of_rows, d_, rows, d_, x_);
-    multiply<block_pairs>({.x = x_,
-                           .pair_step = 1,
-                           .panels = columns,
-                           .panel_step = head_pairs_ * panel_width,
-                           .pairs = head_pairs_,
-                           .y = out,
-                           .y_stride = pitch,
-                           .rows = rows,
-                           .outs = keys,
-                           .add = false});
-  };
-  against(q, key_columns_, p);
-  against(d_out, value_columns_, dp);
+  rows_with_columns(q, rows, d_, key_columns_, keys, x_, p, pitch);
+  rows_with_columns(d_out, rows, d_, value_columns_, keys, x_, dp, pitch);
 }
 
 void AttendGradPairs::add_to_keys(const float* weights, std::int64_t pitch, const float* x,
@@ -144,20 +206,7 @@ void AttendGradPairs::add_to_keys(const float* weights, std::int64_t pitch, cons
 
 void AttendGradPairs::query_gradient(const float* ds, std::int64_t pitch, std::int64_t queries,
                                      std::int64_t keys, float* dq, std::int64_t stride) {
-  for (std::int64_t key = 0; key < keys; key += block_k) {
-    const std::int64_t count = std::min(block_k, keys - key);
-    pack_x(ds + key, pitch, queries, count, x_);
-    multiply<block_pairs>({.x = x_,
-                           .pair_step = 1,
-                           .panels = key_rows_ + key / 2 * panel_width,
-                           .panel_step = half_up(length_) * panel_width,
-                           .pairs = half_up(count),
-                           .y = dq,
-                           .y_stride = stride,
-                           .rows = queries,
-                           .outs = d_,
-                           .add = key != 0});
-  }
+  weights_with_rows(ds, pitch, queries, keys, key_rows_, length_, d_, x_, dq, stride);
 }
 
 }  // namespace herd::cpu
@@ -167,6 +216,14 @@ HWY_POP_ATTRIBUTES
 
 namespace herd::cpu {
 
+std::int64_t AttendPairs::words(std::int64_t, std::int64_t, std::int64_t) { return 0; }
+AttendPairs::AttendPairs(std::uint32_t*, const float*, const float*, std::int64_t, std::int64_t,
+                         std::int64_t) {
+  HERD_CHECK(false, "no products in bfloat16");
+}
+void AttendPairs::scores(const float*, std::int64_t, std::int64_t, std::int64_t, float*) {}
+void AttendPairs::values(const float*, std::int64_t, std::int64_t, std::int64_t, float*,
+                         std::int64_t) {}
 std::int64_t AttendGradPairs::words(std::int64_t, std::int64_t, std::int64_t) { return 0; }
 AttendGradPairs::AttendGradPairs(std::uint32_t*, const float*, const float*, std::int64_t,
                                  std::int64_t, std::int64_t, std::int64_t) {

@@ -1,5 +1,5 @@
-// The products of attention's way back in bfloat16, with float32 sums (bfloat16_product.h says when and why). Keys and
-// values of a head are rounded and laid out once, a tile's queries, weights and gradients as they come.
+// The products of attention within a batch in bfloat16, there and back, with float32 sums (bfloat16_product.h says when
+// and why). Keys and values of a head are rounded and laid out once, a tile's queries, weights and gradients as they come.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,29 @@ namespace herd::cpu {
 
 // Heads wider than this, and segments shorter than bfloat16_rows_min, are multiplied in float32.
 inline constexpr std::int64_t bfloat16_head_max = 256;
+
+class AttendPairs {
+ public:
+  // 32-bit words of memory for a segment of `length` keys of d numbers and tiles of up to `rows` queries.
+  static std::int64_t words(std::int64_t length, std::int64_t rows, std::int64_t d);
+
+  // k, v: [length, d], rows `stride` apart. `memory` must live as long.
+  AttendPairs(std::uint32_t* memory, const float* k, const float* v, std::int64_t stride,
+              std::int64_t length, std::int64_t d);
+
+  // p [rows, pitch] = q k^T, of the first `keys` keys. q: [rows, d].
+  void scores(const float* q, std::int64_t rows, std::int64_t keys, std::int64_t pitch, float* p);
+
+  // o [queries, d] = p v, with p [queries, pitch]; rows of o are `stride` apart.
+  void values(const float* p, std::int64_t pitch, std::int64_t queries, std::int64_t keys, float* o,
+              std::int64_t stride);
+
+ private:
+  std::int64_t length_, d_;
+  std::uint32_t* key_columns_;  // panels of 32 keys, pairs along d
+  std::uint32_t* value_rows_;   // panels of 32 of d, pairs along keys
+  std::uint32_t* x_;            // a tile of rows
+};
 
 class AttendGradPairs {
  public:
@@ -31,7 +54,7 @@ class AttendGradPairs {
                       float* dq, std::int64_t stride);
 
  private:
-  std::int64_t length_, d_, head_pairs_, head_panels_;
+  std::int64_t length_, d_;
   std::uint32_t *key_columns_, *value_columns_;  // panels of 32 keys, pairs along d
   std::uint32_t* key_rows_;                      // panels of 32 of d, pairs along keys
   std::uint32_t* x_;                             // a tile of rows

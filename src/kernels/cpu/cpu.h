@@ -8,6 +8,7 @@ namespace herd::cpu {
 
 void matmul(const MatmulArgs&, const Lane&);
 void attend(const AttendArgs&, const Lane&);
+bool attend_within(const AttendWithinArgs&, const Lane&);
 
 // Training.
 void weight_grad(const WeightGradArgs&, const Lane&);

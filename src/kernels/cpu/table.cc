@@ -10,6 +10,7 @@ const KernelTable& cpu_kernels() {
     t.name = "cpu";
     t.matmul = cpu::matmul;
     t.attend = cpu::attend;
+    t.attend_within = cpu::attend_within;
     t.rms_norm = cpu::rms_norm;
     t.layer_norm = cpu::layer_norm;
     t.rope = cpu::rope;

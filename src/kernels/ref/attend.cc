@@ -38,26 +38,23 @@ std::vector<float> seen(KvPart part, const AttendArgs& args, std::int64_t t, std
 }
 
 // The textbook formula: all scores, their maximum, the weights, the weighted mean of the values.
-void attend_head(const AttendArgs& args, std::int64_t t, std::int64_t n, const float* keys,
-                 const float* values, std::vector<double>& score) {
-  const AttendRow& row = args.rows[t];
-  const float* q = args.q + t * args.q_stride + n * args.d;
-  float* o = args.o + t * args.o_stride + n * args.d;
-
+//   q, o [d], keys, values [count, d]
+void attend_head(const float* q, const float* keys, const float* values, std::int64_t count,
+                 std::int64_t d, float scale, std::vector<double>& score, float* o) {
   score.clear();
   double largest = -std::numeric_limits<double>::infinity();
-  for (std::int64_t key = row.first; key < row.count; ++key, keys += args.d) {
+  for (std::int64_t key = 0; key < count; ++key, keys += d) {
     double sum = 0;
-    for (std::int64_t i = 0; i < args.d; ++i) sum += double{q[i]} * double{keys[i]};
-    score.push_back(sum * double{args.scale});
+    for (std::int64_t i = 0; i < d; ++i) sum += double{q[i]} * double{keys[i]};
+    score.push_back(sum * double{scale});
     largest = std::max(largest, score.back());
   }
   double total = 0;
   for (double& s : score) total += s = std::exp(s - largest);
-  for (std::int64_t i = 0; i < args.d; ++i) {
+  for (std::int64_t i = 0; i < d; ++i) {
     double sum = 0;
     for (std::size_t j = 0; j < score.size(); ++j)
-      sum += score[j] * double{values[static_cast<std::int64_t>(j) * args.d + i]};
+      sum += score[j] * double{values[static_cast<std::int64_t>(j) * d + i]};
     o[i] = static_cast<float>(sum / total);
   }
 }
@@ -72,8 +69,31 @@ void attend(const AttendArgs& args, const Lane&) {
       const std::vector<float> keys = seen(KvPart::keys, args, t, g);
       const std::vector<float> values = seen(KvPart::values, args, t, g);
       for (std::int64_t n = g * group; n < (g + 1) * group; ++n)
-        attend_head(args, t, n, keys.data(), values.data(), score);
+        attend_head(args.q + t * args.q_stride + n * args.d, keys.data(), values.data(),
+                    args.rows[t].count - args.rows[t].first, args.d, args.scale, score,
+                    args.o + t * args.o_stride + n * args.d);
     }
+}
+
+bool attend_within(const AttendWithinArgs& args, const Lane&) {
+  std::vector<double> score;
+  const std::int64_t d = args.d, group = args.N / args.G;
+  for (std::int64_t s = 0; s < args.num_segments; ++s) {
+    const AttendSegment& segment = args.segments[s];
+    for (std::int64_t n = 0; n < args.N; ++n) {
+      std::vector<float> keys, values;  // [length, d] of the head
+      for (std::int64_t t = segment.begin; t < segment.end; ++t) {
+        const std::int64_t at = (t * args.G + n / group) * d;
+        keys.insert(keys.end(), args.k + at, args.k + at + d);
+        values.insert(values.end(), args.v + at, args.v + at + d);
+      }
+      for (std::int64_t t = segment.begin; t < segment.end; ++t)
+        attend_head(args.q + (t * args.N + n) * d, keys.data(), values.data(),
+                    (args.causal ? t + 1 : segment.end) - segment.begin, d, args.scale, score,
+                    args.o + (t * args.N + n) * d);
+    }
+  }
+  return true;
 }
 
 void store_kv(const StoreKvArgs& args, const Lane&) {

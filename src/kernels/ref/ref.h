@@ -11,6 +11,7 @@ void rms_norm(const RmsNormArgs&, const Lane&);
 void layer_norm(const LayerNormArgs&, const Lane&);
 void rope(const RopeArgs&, const Lane&);
 void attend(const AttendArgs&, const Lane&);
+bool attend_within(const AttendWithinArgs&, const Lane&);
 void store_kv(const StoreKvArgs&, const Lane&);
 void silu_mul(const SiluMulArgs&, const Lane&);
 void gelu(const GeluArgs&, const Lane&);

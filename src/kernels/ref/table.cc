@@ -12,6 +12,7 @@ const KernelTable& ref_kernels() {
       .layer_norm = ref::layer_norm,
       .rope = ref::rope,
       .attend = ref::attend,
+      .attend_within = ref::attend_within,
       .store_kv = ref::store_kv,
       .silu_mul = ref::silu_mul,
       .gelu = ref::gelu,
