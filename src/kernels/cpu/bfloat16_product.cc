@@ -137,21 +137,68 @@ void RoundedRows::multiply(const MatmulItem& item) const {
     multiply_by<std::uint16_t>(item);
 }
 
-void weight_grad_bfloat16(const WeightGradArgs& args, const WeightGradGroup& group,
-                          std::int64_t begin, std::int64_t end) {
+std::int64_t RoundedInputs::Range::block_size() const {
+  return (in + panel_width - 1) / panel_width * block_pairs * panel_width;
+}
+
+RoundedInputs::RoundedInputs(const WeightGradArgs& args, const Lane& lane) : args_(args) {
+  std::int64_t pairs = 0;
+  struct Block {
+    std::size_t range;
+    std::int64_t index;
+  };
+  std::vector<Block> blocks;
+  for (std::int64_t g = 0; g < args.num_groups; ++g) {
+    const WeightGradGroup& group = args.groups[g];
+    const auto is_of_group = [&](const Range& range) {
+      return range.row_begin == group.row_begin && range.row_end == group.row_end &&
+             range.in == group.in;
+    };
+    const auto known = takes(group) ? std::ranges::find_if(ranges_, is_of_group) : ranges_.end();
+    range_of_.push_back(static_cast<std::size_t>(known - ranges_.begin()));
+    if (!takes(group) || known != ranges_.end()) continue;
+    ranges_.push_back({group.row_begin, group.row_end, group.in, pairs});
+    const std::int64_t count = (group.row_end - group.row_begin + block_k - 1) / block_k;
+    for (std::int64_t b = 0; b < count; ++b) blocks.push_back({ranges_.size() - 1, b});
+    pairs += count * ranges_.back().block_size();
+  }
+  if (blocks.empty()) return;
+  std::uint32_t* to = row_memory(pairs);
+  pairs_ = to;
+  run(lane, std::ssize(blocks), 1, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Block& block = blocks[static_cast<std::size_t>(i)];
+      const Range& range = ranges_[block.range];
+      pack(range, block.index, to + range.first_pair + block.index * range.block_size());
+    }
+  });
+}
+
+void RoundedInputs::pack(const Range& range, std::int64_t block, std::uint32_t* to) const {
+  const std::int64_t row = range.row_begin + block * block_k;
+  const std::int64_t count = std::min(block_k, range.row_end - row);
+  for (std::int64_t column = 0; column < range.in;
+       column += panel_width, to += block_pairs * panel_width)
+    pack_rows(args_.x + row * args_.x_stride + column, args_.x_stride, count, range.in - column,
+              to);
+}
+
+void RoundedInputs::add_gradient(std::int64_t index, std::int64_t begin, std::int64_t end) const {
   const std::int64_t outs = end - begin;
-  HERD_CHECK(outs <= bfloat16_outputs_max, "{} outputs", outs);
+  HERD_CHECK(outs <= outputs_max, "{} outputs", outs);
+  const WeightGradGroup& group = args_.groups[index];
+  const Range& range = ranges_[range_of_[static_cast<std::size_t>(index)]];
+  const std::uint32_t* x = pairs_ + range.first_pair;
   // dY as it lies, [pairs, width]: the rows of a tile are neighbours.
   const std::int64_t width = (outs + panel_width - 1) / panel_width * panel_width;
-  std::uint32_t* dy = pair_scratch(block_pairs * (width + panel_width));
-  std::uint32_t* x = dy + block_pairs * width;
+  std::uint32_t* dy = pair_scratch(block_pairs * width);
   for (std::int64_t row = group.row_begin; row < group.row_end; row += block_k) {
     const std::int64_t count = std::min(block_k, group.row_end - row), pairs = (count + 1) / 2;
-    const float* from = args.dy + row * args.dy_stride + group.dy_column + begin;
+    const float* from = args_.dy + row * args_.dy_stride + group.dy_column + begin;
     for (std::int64_t o = 0; o < outs; o += panel_width)
-      pack_rows(from + o, args.dy_stride, count, outs - o, dy + o, width);
-    for (std::int64_t column = 0; column < group.in; column += panel_width) {
-      pack_rows(args.x + row * args.x_stride + column, args.x_stride, count, group.in - column, x);
+      pack_rows(from + o, args_.dy_stride, count, outs - o, dy + o, width);
+    for (std::int64_t column = 0; column < group.in;
+         column += panel_width, x += block_pairs * panel_width)
       for (std::int64_t i = 0; i < tiles_of(outs); ++i) {
         const std::int64_t o = tile_begin(outs, i);
         tile_of<1>(tile_begin(outs, i + 1) -
@@ -164,7 +211,6 @@ void weight_grad_bfloat16(const WeightGradArgs& args, const WeightGradGroup& gro
                        .outs = group.in - column,
                        .add = true});
       }
-    }
   }
 }
 
@@ -204,8 +250,8 @@ RoundedRows::RoundedRows(const MatmulArgs&, const Lane&) {}
 void RoundedRows::multiply(const MatmulItem&) const {
   HERD_CHECK(false, "no products in bfloat16");
 }
-void weight_grad_bfloat16(const WeightGradArgs&, const WeightGradGroup&, std::int64_t,
-                          std::int64_t) {
+RoundedInputs::RoundedInputs(const WeightGradArgs& args, const Lane&) : args_(args) {}
+void RoundedInputs::add_gradient(std::int64_t, std::int64_t, std::int64_t) const {
   HERD_CHECK(false, "no products in bfloat16");
 }
 double bfloat16_chains(std::int64_t) { return 0; }

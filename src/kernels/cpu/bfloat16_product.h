@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/cpu/matmul_plan.h"
 
@@ -41,10 +42,34 @@ class RoundedRows {
   std::int64_t row_begin_ = 0, rows_ = 0;
 };
 
-// What cpu::weight_grad does for outputs [begin, end) of a group, biases aside; at most bfloat16_outputs_max of them.
-inline constexpr std::int64_t bfloat16_outputs_max = 192;
-void weight_grad_bfloat16(const WeightGradArgs& args, const WeightGradGroup& group,
-                          std::int64_t begin, std::int64_t end);
+// The same for gradients of weights, in pairs along the rows: each range of rows once for all groups that share it.
+class RoundedInputs {
+ public:
+  RoundedInputs(const WeightGradArgs& args, const Lane& lane);
+
+  // Whether a group's rows are enough.
+  [[nodiscard]] static bool takes(const WeightGradGroup& group) {
+    return group.row_end - group.row_begin >= bfloat16_rows_min;
+  }
+  // What cpu::weight_grad does for outputs [begin, end) of such a group, the index of which it is, biases aside; at most
+  // outputs_max of them. Any thread.
+  static constexpr std::int64_t outputs_max = 192;
+  void add_gradient(std::int64_t group, std::int64_t begin, std::int64_t end) const;
+
+ private:
+  // Rows that some groups share, from which on [blocks of 256 rows, panels of 32 inputs, 128 pairs, 32] lie.
+  struct Range {
+    std::int64_t row_begin, row_end, in;
+    std::int64_t first_pair;
+    [[nodiscard]] std::int64_t block_size() const;
+  };
+  void pack(const Range& range, std::int64_t block, std::uint32_t* to) const;
+
+  const WeightGradArgs& args_;
+  std::vector<Range> ranges_;
+  std::vector<std::size_t> range_of_;  // by group
+  const std::uint32_t* pairs_ = nullptr;
+};
 
 // `rounds` rounds of independent products in registers, for measuring; a multiplication and an addition are two
 // operations.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "kernels/cpu/bfloat16_product.h"
@@ -25,7 +26,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Each item reads the rows of x once more, so few and large ones; but two threads want a share of a lone matrix.
 constexpr std::int64_t outputs_per_item = 192;
-static_assert(outputs_per_item <= bfloat16_outputs_max);
+static_assert(outputs_per_item <= RoundedInputs::outputs_max);
 constexpr std::int64_t items_per_matrix_min = 2;
 constexpr std::int64_t rows_per_panel = 64;
 constexpr std::int64_t columns_per_panel = 64;
@@ -98,8 +99,7 @@ void bias_grad_outputs(const WeightGradArgs& args, const WeightGradGroup& group,
 
 void weight_grad(const WeightGradArgs& args, const Lane& lane) {
   struct Item {
-    const WeightGradGroup* group;
-    std::int64_t begin, end;
+    std::int64_t group, begin, end;
   };
   std::vector<Item> items;
   for (std::int64_t g = 0; g < args.num_groups; ++g) {
@@ -108,19 +108,20 @@ void weight_grad(const WeightGradArgs& args, const Lane& lane) {
         std::max(items_per_matrix_min, (out + outputs_per_item - 1) / outputs_per_item);
     const std::int64_t each =
         ((out + parts - 1) / parts + product_rows - 1) / product_rows * product_rows;
-    for (std::int64_t o = 0; o < out; o += each)
-      items.push_back({&args.groups[g], o, std::min(out, o + each)});
+    for (std::int64_t o = 0; o < out; o += each) items.push_back({g, o, std::min(out, o + each)});
   }
-  const bool rounds = lane.bfloat16 && has_bfloat16_products();
+  std::optional<RoundedInputs> rounded;
+  if (lane.bfloat16 && has_bfloat16_products()) rounded.emplace(args, lane);
   run(lane, static_cast<std::int64_t>(items.size()), 1,
       [&](std::int64_t begin, std::int64_t end, int) {
         for (std::int64_t i = begin; i < end; ++i) {
           const Item& item = items[static_cast<std::size_t>(i)];
-          if (rounds && item.group->row_end - item.group->row_begin >= bfloat16_rows_min)
-            weight_grad_bfloat16(args, *item.group, item.begin, item.end);
+          const WeightGradGroup& group = args.groups[item.group];
+          if (rounded && RoundedInputs::takes(group))
+            rounded->add_gradient(item.group, item.begin, item.end);
           else
-            weight_grad_outputs(args, *item.group, item.begin, item.end);
-          bias_grad_outputs(args, *item.group, item.begin, item.end);
+            weight_grad_outputs(args, group, item.begin, item.end);
+          bias_grad_outputs(args, group, item.begin, item.end);
         }
       });
 }
