@@ -281,10 +281,16 @@ async function greet() {
 
 // A choice where the server has adapters of its model; those who may not ask see the model's name alone.
 async function offerAdapters() {
-  const response = await fetch("/v1/models", { headers: headers() }).catch(() => null);
-  if (!response || !response.ok) return;
-  const names = (await response.json()).data.map((each) => each.id);
-  if (names.length < 2) return;
+  let names = [];
+  try {
+    const response = await fetch("/v1/models", { headers: headers() });
+    if (response.ok) names = (await response.json()).data.map((each) => each.id);
+  } catch {
+    return;  // greet() says what is wrong with the server
+  }
+  if (names.length === 0) return;
+  if (!names.includes(model)) model = names[0];  // it has gone
+  if (names.length < 2) return $("model").replaceChildren(model);
   const choice = document.createElement("select");
   choice.setAttribute("aria-label", "Model");
   for (const name of names) choice.append(new Option(name, name, false, name === model));

@@ -98,7 +98,7 @@ Result<std::string> read_file(const fs::path& path, std::uint64_t bytes_max) {
   constexpr std::size_t step = 64 * 1024;
   for (;;) {
     const std::size_t done = text.size();
-    text.resize(std::max<std::size_t>(done + step, done == 0 ? size + 1 : 0));
+    text.resize(std::max<std::size_t>(done + step, done == 0 ? size + step : 0));
     const ssize_t got = ::read(file.get(), text.data() + done, text.size() - done);
     const int error = errno;
     text.resize(done + (got > 0 ? static_cast<std::size_t>(got) : 0));

@@ -269,13 +269,24 @@ Result<Safetensors> Safetensors::open(const fs::path& path) {
   return out;
 }
 
+Result<Safetensors> Safetensors::read(const fs::path& path, std::uint64_t bytes_max) {
+  Safetensors out;
+  HERD_TRY(out.read_, read_file(path, bytes_max));
+  auto header = parse_safetensors(std::as_bytes(std::span(out.read_)));
+  if (!header) return std::unexpected(std::move(header).error().in(path.filename().string()));
+  out.header_ = std::move(*header);
+  return out;
+}
+
 const SafetensorsEntry* Safetensors::find(std::string_view name) const {
   const auto at = std::ranges::lower_bound(header_.tensors, name, {}, &SafetensorsEntry::name);
   return at != header_.tensors.end() && at->name == name ? &*at : nullptr;
 }
 
 std::span<const std::byte> Safetensors::bytes(const SafetensorsEntry& entry) const {
-  return mapping_.bytes().subspan(entry.begin, entry.end - entry.begin);
+  const std::span<const std::byte> file =
+      read_.empty() ? mapping_.bytes() : std::as_bytes(std::span(read_));
+  return file.subspan(entry.begin, entry.end - entry.begin);
 }
 
 }  // namespace herd::checkpoint

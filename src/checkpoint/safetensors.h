@@ -36,11 +36,14 @@ struct SafetensorsHeader {
 // tensors' bytes are not looked at. Fails with one of E1101 to E1111, E1201 or bad_header, without a file name.
 Result<SafetensorsHeader> parse_safetensors(std::span<const std::byte> file);
 
-// A file, mapped. Views of tensors live as long as it does; moving it keeps them valid.
+// A file, mapped or read. Views of tensors live as long as it does; moving it keeps them valid.
 class Safetensors {
  public:
   // Errors carry the file's name.
   static Result<Safetensors> open(const fs::path& path);
+  // The same, read into memory: for files that others may cut short meanwhile, which a mapping does not survive.
+  // Fails with out_of_range when it is larger than `bytes_max`, too.
+  static Result<Safetensors> read(const fs::path& path, std::uint64_t bytes_max);
 
   [[nodiscard]] const Mapping& mapping() const { return mapping_; }
   [[nodiscard]] const std::vector<SafetensorsEntry>& tensors() const { return header_.tensors; }
@@ -52,6 +55,7 @@ class Safetensors {
 
  private:
   Mapping mapping_;
+  std::string read_;  // instead
   SafetensorsHeader header_;
 };
 

@@ -135,7 +135,7 @@ TEST(Finetune, OnceEndedItSaysSoAndRefusesOtherSettings) {
 TEST(Finetune, NamesWhatIsWrongWithItsData) {
   const TemporaryDirectory scratch;
   ASSERT_TRUE(write_file(scratch / "bad.jsonl", std::string_view("{\"text\": 3}\n")));
-  const Ran bad = run_herd({"finetune", cria, scratch / "bad.jsonl", "--out", scratch / "out"});
+  const Ran bad = run_herd({"finetune", cria, scratch / "bad.jsonl", "--out", scratch / "out/a/b"});
   EXPECT_EQ(bad.status, 65);
   EXPECT_NE(bad.err.find("line 1"), std::string::npos) << bad.err;
   EXPECT_FALSE(fs::exists(scratch / "out")) << "what could not begin leaves nothing behind";

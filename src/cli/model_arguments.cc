@@ -116,6 +116,13 @@ Result<Opened> open_model(const ModelArguments& arguments, std::int64_t context_
                               },
                               arguments.mmproj));
   if (arguments.adapter) {
+    const fs::path adapter = *arguments.adapter;
+    if (!fs::exists(adapter / "adapter_config.json") &&
+        fs::exists(adapter / "adapter/adapter_config.json"))
+      return fail_with_hint(
+          Code::missing_input,
+          fmt::format("--adapter {}: no adapter_config.json in it", shown(*arguments.adapter)),
+          fmt::format("--adapter {}", (adapter / "adapter").string()));
     HERD_TRY(opened.adapters, llama4::load_adapters(opened.loaded->model(), *arguments.adapter));
   }
   for (const std::string& note : config.notes) log(LogLevel::info, "{}", note);

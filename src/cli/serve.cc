@@ -88,7 +88,8 @@ struct Options {
             "a directory of directories of adapters (PEFT): requests name one as their model, and "
             "it is loaded then"),
         option("adapters_mib", &O::adapters_mib,
-               "memory for them; those that were not used longest go first", Range{1, 1 << 20}),
+               "memory for their numbers; those that were not used longest go first",
+               Range{1, 1 << 20}),
         option("io_threads", &O::io_threads, "threads for sockets", Range{1, 64}),
         option("worker_threads", &O::worker_threads, "threads that read requests", Range{1, 64}),
         option("drain_seconds", &O::drain_seconds,
@@ -194,8 +195,18 @@ Result<void> run(const Options& options, server::Service& service, const EndSign
 }
 
 // Before anything is loaded.
-Result<void> check_adapters(const Options& options) {
-  if (options.adapters.empty() || fs::is_directory(options.adapters)) return {};
+Result<void> check_adapters(const Options& options, bool adapter) {
+  if (options.adapters.empty()) return {};
+  if (adapter)
+    return fail(Code::usage,
+                "herd serve: --adapter is of all requests and --adapters of those that "
+                "name one; give either");
+  const fs::path directory = options.adapters;
+  if (fs::exists(directory / "adapter_config.json"))
+    return fail_with_hint(Code::usage,
+                          fmt::format("--adapters {}: this is an adapter", shown(options.adapters)),
+                          "give the directory that it lies in, or --adapter for all requests");
+  if (fs::is_directory(directory)) return {};
   return fail_with_hint(Code::missing_input,
                         fmt::format("--adapters {}: no such directory", shown(options.adapters)),
                         "it holds a directory for each adapter; --adapter takes a single one, for "
@@ -207,7 +218,12 @@ std::unique_ptr<server::Adapters> find_adapters(const Options& options, llama4::
                                                 const std::string& model_id) {
   if (options.adapters.empty()) return nullptr;
   auto adapters = std::make_unique<server::Adapters>(
-      model, options.adapters, static_cast<std::uint64_t>(options.adapters_mib) << 20);
+      model,
+      server::Adapters::Options{
+          .directory = options.adapters,
+          .bytes_max = static_cast<std::uint64_t>(options.adapters_mib) << 20,
+          // One worker at least stays free.
+          .waiting_max = static_cast<int>(std::max<std::int64_t>(1, options.worker_threads - 1))});
   log(LogLevel::info, "{} adapters in {}", adapters->list().size(), options.adapters);
   if (adapters->has(model_id))
     log(LogLevel::warn, "the adapter '{}' has the model's own name: nobody can ask for it",
@@ -249,7 +265,7 @@ Result<int> serve(Arguments arguments) {
     HERD_TRY_VOID(server::check_media_host(host));
   for (const std::string& origin : options.cors_origin)
     HERD_TRY_VOID(server::check_cors_origin(origin));
-  HERD_TRY_VOID(check_adapters(options));
+  HERD_TRY_VOID(check_adapters(options, model.adapter.has_value()));
   const EndSignals signals;  // before any thread is there
   HERD_TRY(const std::unique_ptr<server::Keys> keys, open_keys(options));
   HERD_TRY(const Opened opened, open_model(model));

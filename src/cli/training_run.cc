@@ -78,6 +78,15 @@ Result<void> note_alarm(const fs::path& path, const std::string& alarm) {
   return {};
 }
 
+// The directories that have to be made for `path`, itself first: a training that cannot begin leaves none behind.
+std::vector<fs::path> missing_of(fs::path path) {
+  std::vector<fs::path> missing;
+  for (path = fs::absolute(path).lexically_normal(); !fs::exists(path) && path.has_relative_path();
+       path = path.parent_path())
+    missing.push_back(path);
+  return missing;
+}
+
 Result<void> check_allowed(std::span<const std::string> words) {
   for (const std::string& word : words)
     if (std::ranges::find(train::things_of_training, word) == train::things_of_training.end())
@@ -93,7 +102,8 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
   HERD_TRY_VOID(check_allowed(options.allow_changed));
   const fs::path out = options.out;
   std::error_code error;
-  const bool is_new = fs::create_directories(out, error);
+  const std::vector<fs::path> made = missing_of(out);
+  fs::create_directories(out, error);
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
   HERD_TRY(const FileLock lock, FileLock::take(out / "lock", std::chrono::milliseconds(0),
                                                "another training writes to this directory"));
@@ -101,10 +111,8 @@ Result<int> run_training(train::Recipe recipe, const RunOptions& options) {
   std::vector<std::string> notes;
   auto created = train::Trainer::create(std::move(recipe), out, pool, options.allow_changed, notes);
   if (!created) {
-    if (is_new) {  // a training that cannot begin leaves nothing behind
-      fs::remove(out / "lock", error);
-      fs::remove(out, error);  // where it is empty
-    }
+    if (!made.empty()) fs::remove(out / "lock", error);
+    for (const fs::path& each : made) fs::remove(each, error);  // where it is empty
     return std::unexpected(std::move(created).error());
   }
   const std::unique_ptr<train::Trainer> trainer = std::move(*created);

@@ -1,6 +1,7 @@
 #include "engine/stepper.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/check.h"
@@ -324,6 +325,10 @@ void Stepper::deliver(Step& step) {
     const double count = job.request.pooling == Pooling::mean ? static_cast<double>(prompt) : 1.0;
     std::vector<float> vector;
     for (const double sum : job.pooled) vector.push_back(static_cast<float>(sum / count));
+    if (!std::ranges::all_of(vector, [](float x) { return std::isfinite(x); })) {
+      scheduler_.cancel(job.id);
+      return finish(job.id, fail(Code::numeric_error, "the prompt's vector is not finite"));
+    }
     job.listener->embedding(vector);
   }
 
@@ -397,6 +402,7 @@ void Stepper::finish(std::uint64_t id, Result<Answer> answer) {
     const double took = ms_between(*job->admitted, Clock::now());
     service_ms_ = service_ms_ == 0 ? took : (1 - newest) * service_ms_ + newest * took;
   }
+  job->request.adapters.reset();  // whoever hears the end may find their room free
   job->listener->finished(std::move(answer));
 }
 

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
+#include <limits>
 #include <map>
 
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/json_text.h"
 #include "base/keyed_hash.h"
-#include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_writer.h"
 #include "llama4/gguf_export.h"
 #include "llama4/names.h"
@@ -103,9 +104,14 @@ Stored stored_b(const nn::Adapter& adapter, bool of_experts) {
 // A file's tensor as float32. Its shape has two axes.
 Stored read_stored(const checkpoint::Safetensors& file, const checkpoint::SafetensorsEntry& entry) {
   Stored stored{entry.shape, {}};
-  const void* data = file.bytes(entry).data();
-  for (std::int64_t i = 0; i < entry.shape.elements(); ++i)
-    stored.numbers.push_back(element_as_f32(data, entry.dtype, i));
+  stored.numbers.resize(static_cast<std::size_t>(entry.shape.elements()));
+  const std::span<const std::byte> bytes = file.bytes(entry);
+  if (entry.dtype == DType::f32 && !bytes.empty()) {
+    std::memcpy(stored.numbers.data(), bytes.data(), bytes.size());
+    return stored;
+  }
+  for (std::size_t i = 0; i < stored.numbers.size(); ++i)
+    stored.numbers[i] = element_as_f32(bytes.data(), entry.dtype, static_cast<std::int64_t>(i));
   return stored;
 }
 
@@ -121,6 +127,7 @@ void fill(std::vector<Matrix>& matrices, const Stored& from, std::int64_t rank, 
     (is_a ? matrix.out : matrix.in) = rank;
     matrix.stride = matrix.in;
     std::vector<float>& numbers = owner.emplace_back();
+    numbers.reserve(static_cast<std::size_t>(matrix.out * matrix.in));
     for (std::int64_t o = 0; o < matrix.out; ++o)
       for (std::int64_t i = 0; i < matrix.in; ++i)
         numbers.push_back(from.numbers[static_cast<std::size_t>(place(e, o, i, E, from.shape))]);
@@ -201,8 +208,7 @@ Result<void> refuse_other_kinds(const json::value& config) {
   return {};
 }
 
-Result<AdapterOptions> read_options(const fs::path& path) {
-  HERD_TRY(const json::value config, read_json(path.string()));
+Result<AdapterOptions> options_of(const json::value& config) {
   HERD_TRY_VOID(refuse_other_kinds(config));
   AdapterOptions options{.targets = {}};
   const json::value* rank = find(config, "r");
@@ -396,29 +402,48 @@ std::uint64_t LoadedAdapters::bytes() const {
   return bytes;
 }
 
-Result<std::unique_ptr<LoadedAdapters>> read_adapters(Model& model, const fs::path& directory) {
-  auto loaded = std::make_unique<LoadedAdapters>();
+Result<AdapterFiles> AdapterFiles::read(const fs::path& directory, std::uint64_t bytes_max) {
+  AdapterFiles files;
   const fs::path config = directory / "adapter_config.json";
-  auto options = read_options(config);
+  HERD_TRY(const json::value words, read_json(config.string()));
+  auto options = options_of(words);
   if (!options) return std::unexpected(std::move(options).error().in(config.string()));
-  loaded->options = std::move(*options);
-  const fs::path path = directory / "adapter_model.safetensors";
-  HERD_TRY(const auto file, checkpoint::Safetensors::open(path));
+  files.options_ = std::move(*options);
+  const json::value* pattern = find(words, "rank_pattern");
+  files.ranks_differ_ = pattern != nullptr && pattern->is_object() && !pattern->as_object().empty();
+  files.path_ = directory / "adapter_model.safetensors";
+  HERD_TRY(files.numbers_, checkpoint::Safetensors::read(files.path_, bytes_max));
+  return files;
+}
+
+std::uint64_t AdapterFiles::bytes() const {
+  std::uint64_t elements = 0;
+  for (const checkpoint::SafetensorsEntry& entry : numbers_.tensors())
+    elements += static_cast<std::uint64_t>(entry.shape.elements());
+  return elements * sizeof(float);
+}
+
+Result<std::unique_ptr<LoadedAdapters>> AdapterFiles::load(Model& model) const {
+  auto loaded = std::make_unique<LoadedAdapters>();
+  loaded->options = options_;
   Result<void> read = [&]() -> Result<void> {
-    HERD_TRY(auto pairs, pairs_of(file));
+    HERD_TRY(auto pairs, pairs_of(numbers_));
     for (const AdapterPlace& place : adapter_places(model)) {
       // The output matrix is read by losses directly, without what an adapter would add.
       if (place.name == "lm_head" || place.name == "embed_tokens") continue;
       const Pair pair = take(pairs, place);
       if (pair.a == nullptr) continue;
-      const Stored a = read_stored(file, *pair.a), b = read_stored(file, *pair.b);
+      const Stored a = read_stored(numbers_, *pair.a), b = read_stored(numbers_, *pair.b);
       nn::Adapter adapter(place.adapter->a[0].in, place.adapter->b[0].out,
                           std::ssize(place.adapter->a));
       const std::size_t before = loaded->numbers.size();
       HERD_TRY_VOID((is_of_experts(place.name) ? fill_experts : fill_one)(adapter, a, b, place.name,
                                                                           loaded->numbers));
-      AdapterOptions own = loaded->options;  // rank_pattern may give places ranks of their own
+      AdapterOptions own = options_;  // rank_pattern may give places ranks of their own
       own.rank = adapter.rank();
+      if (own.rank != options_.rank && !ranks_differ_)
+        return fail(Code::tensor_mismatch, "{} is of rank {}, adapter_config.json says r is {}",
+                    place.name, own.rank, options_.rank);
       adapter.scale = own.scale();
       HERD_TRY_VOID(check_finite(*loaded, before, place.name, adapter.scale));
       loaded->identity = identity_after(*loaded, before, place.name, adapter.scale);
@@ -431,8 +456,14 @@ Result<std::unique_ptr<LoadedAdapters>> read_adapters(Model& model, const fs::pa
     if (loaded->places.empty()) return fail(Code::tensor_missing, "no adapter in it");
     return {};
   }();
-  if (!read) return std::unexpected(std::move(read).error().in(path.string()));
+  if (!read) return std::unexpected(std::move(read).error().in(path_.string()));
   return loaded;
+}
+
+Result<std::unique_ptr<LoadedAdapters>> read_adapters(Model& model, const fs::path& directory) {
+  HERD_TRY(const AdapterFiles files,
+           AdapterFiles::read(directory, std::numeric_limits<std::uint64_t>::max()));
+  return files.load(model);
 }
 
 void make_own(Model& model, const LoadedAdapters& adapters) {

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/options.h"
+#include "checkpoint/safetensors.h"
 #include "llama4/model.h"
 #include "nn/adapter.h"
 
@@ -69,11 +70,29 @@ struct LoadedAdapters {
   [[nodiscard]] std::uint64_t bytes() const;
 };
 
-// Reads what save_adapters() or PEFT wrote. The model stays as it is; rows of a batch may bring the places
-// (nn::RowAdapters), whatever adapters the model has of its own.
-// Fails with the errors of the files, config_invalid for kinds of adapters that herd does not know (DoRA, bias, modules
-// to save, ...), tensor_unexpected for tensors of places that the model does not have, tensor_mismatch, and
-// weights_not_finite.
+// What save_adapters() or PEFT wrote, in memory: its files may change and go meanwhile.
+class AdapterFiles {
+ public:
+  // Fails with the errors of the files, out_of_range where one is larger than `bytes_max`, and config_invalid for kinds
+  // of adapters that herd does not know (DoRA, bias, modules to save, ...).
+  static Result<AdapterFiles> read(const fs::path& directory, std::uint64_t bytes_max);
+
+  // LoadedAdapters::bytes() of what load() gives.
+  [[nodiscard]] std::uint64_t bytes() const;
+
+  // The model stays as it is; rows of a batch may bring the places (nn::RowAdapters), whatever adapters the model has
+  // of its own. Fails with tensor_unexpected for tensors of places that the model does not have, tensor_mismatch, and
+  // weights_not_finite.
+  [[nodiscard]] Result<std::unique_ptr<LoadedAdapters>> load(Model& model) const;
+
+ private:
+  fs::path path_;
+  AdapterOptions options_;
+  bool ranks_differ_ = false;  // by a rank_pattern
+  checkpoint::Safetensors numbers_;
+};
+
+// Both.
 Result<std::unique_ptr<LoadedAdapters>> read_adapters(Model& model, const fs::path& directory);
 
 // Makes adapters that were read for this model its own: its layers point into their numbers. It must have none yet.

@@ -62,12 +62,12 @@ Tensor input_gradient(Context& ctx, const Tensor& x, const Tensor& dy_unscaled,
   std::vector<MatmulGroup> left = joined(forward);
   Tensor dx;
   while (!left.empty()) {
-    // Matrices of one column of dy touch different rows: one call.
-    const std::int64_t column = left.front().y_column;
+    // Matrices of one column of dy touch different rows: one call for those that read as many columns of it.
+    const std::int64_t column = left.front().y_column, out = left.front().weight.out;
     std::vector<MatmulGroup> groups;
     std::vector<MatmulGroup> others;
     for (const MatmulGroup& group : left)
-      (group.y_column == column ? groups : others).push_back(group);
+      (group.y_column == column && group.weight.out == out ? groups : others).push_back(group);
     left = std::move(others);
     for (MatmulGroup& group : groups) {
       group.weight = transposed(group.weight);

@@ -1,5 +1,7 @@
 #include "server/adapters.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -20,12 +22,23 @@ std::int64_t seconds_of(const fs::path& path) {
   return std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
 }
 
+std::unexpected<ApiError> invalid(const std::string& name) {
+  return refuse(500, "adapter_invalid",
+                fmt::format("the adapter '{}' cannot be used; the server's log says why", name),
+                "model");
+}
+
+std::unexpected<ApiError> come_again(std::string code, std::string message) {
+  return std::unexpected(
+      ApiError{503, std::move(code), std::move(message), "model", /*retry_after_s=*/1});
+}
+
 }  // namespace
 
 std::vector<Adapters::Listed> Adapters::list() const {
   std::vector<Listed> out;
   std::error_code error;
-  for (fs::directory_iterator each(directory_, error), end; !error && each != end;
+  for (fs::directory_iterator each(options_.directory, error), end; !error && each != end;
        each.increment(error)) {
     const std::string name = each->path().filename().string();
     if (has(name)) out.push_back({name, seconds_of(each->path() / config_name)});
@@ -36,110 +49,150 @@ std::vector<Adapters::Listed> Adapters::list() const {
 
 bool Adapters::has(std::string_view name) const {
   std::error_code ignored;
-  return is_plain_file_name(name) && fs::is_regular_file(directory_ / name / config_name, ignored);
+  return is_plain_file_name(name) && !name.starts_with('.') &&
+         fs::is_regular_file(options_.directory / name / config_name, ignored);
 }
 
 ApiResult<SharedAdapters> Adapters::get(const std::string& name) {
-  const auto invalid = [&] {
-    return refuse(500, "adapter_invalid",
-                  fmt::format("the adapter '{}' cannot be used; the server's log says why", name),
-                  "model");
-  };
-  const std::lock_guard lock(mutex_);
-  const Stamp stamp = stamp_of(name);
+  std::unique_lock lock(mutex_);
   Entry& entry = entries_[name];
   entry.last_use = ++clock_;
-  if (entry.stamp == stamp) {  // what could not be used is not read again until it is another
-    if (!entry.adapters) return invalid();
-    return entry.adapters;
+  if (entry.stamp == stamp_of(name)) {
+    if (entry.adapters) return entry.adapters;
+    if (entry.invalid) return invalid(name);  // not read again until it is another
   }
-  entry.adapters.reset();  // answers that use the old numbers keep them
-  entry.stamp = stamp;
-  const auto file_bytes = static_cast<std::uint64_t>(stamp.back());
-  auto loaded = load(name, file_bytes);
-  if (!loaded) {
+  if (waiting_ >= options_.waiting_max)
+    return come_again("adapter_loading", fmt::format("adapters are being loaded, '{}' is not yet "
+                                                     "among them",
+                                                     name));
+  ++waiting_;
+  loaded_.wait(lock, [this] { return !loading_; });
+  loading_ = true;
+  ApiResult<SharedAdapters> adapters = load(name, lock);
+  loading_ = false;
+  --waiting_;
+  loaded_.notify_one();
+  return adapters;
+}
+
+ApiResult<SharedAdapters> Adapters::load(const std::string& name,
+                                         std::unique_lock<std::mutex>& lock) {
+  Entry& entry = entries_[name];
+  const Stamp stamp = stamp_of(name);
+  if (entry.stamp != stamp) {
+    retire(entry);
+    entry.stamp = stamp;
+    entry.invalid = false;
+    entry.bytes = 0;
+  }
+  if (entry.adapters) return entry.adapters;  // whom it waited for has loaded it
+  const auto no_room = [&] {
+    return come_again(
+        "adapter_memory",
+        fmt::format("answers in progress use the memory for adapters, and '{}' needs {} MiB", name,
+                    (entry.bytes + (1 << 20) - 1) >> 20));
+  };
+  if (entry.bytes > 0 && !make_room(entry.bytes)) return no_room();
+  Result<SharedAdapters> adapters = read(name, entry, lock);
+  reserved_ = 0;
+  if (!adapters) {
+    if (adapters.error().code == Code::memory_plan) return no_room();
     ++counts_.failed;
-    log(LogLevel::error, "adapter {}: {}", shown(name), to_string(loaded.error()));
-    return invalid();
-  }
-  if (!make_room((*loaded)->bytes(), name)) {
-    entries_.erase(name);
-    ApiError error{503, "adapter_memory",
-                   fmt::format("answers in progress use all memory for adapters, and '{}' needs "
-                               "{} MiB",
-                               name, ((*loaded)->bytes() >> 20) + 1),
-                   "model", 1};
-    return std::unexpected(std::move(error));
+    log(LogLevel::error, "adapter {}: {}", shown(name), to_string(adapters.error()));
+    // What the system would not give may be there next time.
+    entry.invalid =
+        adapters.error().code != Code::io_failed && adapters.error().code != Code::missing_input;
+    return invalid(name);
   }
   ++counts_.loads;
   log(LogLevel::info, "adapter {}: loaded, {:.1f} MiB", shown(name),
-      static_cast<double>((*loaded)->bytes()) / (1 << 20));
-  return entries_[name].adapters = std::move(*loaded);
+      static_cast<double>((*adapters)->bytes()) / (1 << 20));
+  entry.adapters = std::move(*adapters);
+  return entry.adapters;
+}
+
+// The lock is let go while files are read. Fails with memory_plan while answers use the room.
+Result<SharedAdapters> Adapters::read(const std::string& name, Entry& entry,
+                                      std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  auto files = llama4::AdapterFiles::read(options_.directory / name, options_.bytes_max);
+  lock.lock();
+  if (!files) return std::unexpected(std::move(files).error());
+  entry.bytes = files->bytes();
+  if (entry.bytes > options_.bytes_max)
+    return fail(Code::out_of_range,
+                "{} bytes as float32, and all adapters may have {} (--adapters-mib)", entry.bytes,
+                options_.bytes_max);
+  if (!make_room(entry.bytes)) return fail(Code::memory_plan, "no room");
+  reserved_ = entry.bytes;
+  lock.unlock();
+  auto loaded = files->load(model_);
+  lock.lock();
+  if (!loaded) return std::unexpected(std::move(loaded).error());
+  if ((*loaded)->adapts_vision)
+    return fail(Code::config_invalid,
+                "it adapts the vision encoder, which all requests share; start the server with "
+                "--adapter, or merge it with herd export");
+  return SharedAdapters(std::move(*loaded));
 }
 
 Adapters::Stamp Adapters::stamp_of(const std::string& name) const {
   Stamp stamp{};
   std::size_t next = 0;
   for (const char* file : {config_name, numbers_name}) {
-    std::error_code error;
-    const fs::path path = directory_ / name / file;
-    const auto time = fs::last_write_time(path, error);
-    stamp[next++] = error ? -1 : time.time_since_epoch().count();
-    const auto size = fs::file_size(path, error);
-    stamp[next++] = error ? -1 : static_cast<std::int64_t>(size);
+    struct stat found{};
+    if (::stat((options_.directory / name / file).c_str(), &found) != 0) found.st_size = -1;
+    for (const std::int64_t part :
+         {static_cast<std::int64_t>(found.st_dev), static_cast<std::int64_t>(found.st_ino),
+          std::int64_t{found.st_size}, std::int64_t{found.st_ctim.tv_sec},
+          std::int64_t{found.st_ctim.tv_nsec}})
+      stamp[next++] = part;
   }
   return stamp;
 }
 
-Result<SharedAdapters> Adapters::load(const std::string& name, std::uint64_t file_bytes) {
-  // Before anything of the file is read: its numbers take at least as much as they do in the file, unless that is of
-  // float64, which no adapter is.
-  if (file_bytes != static_cast<std::uint64_t>(-1) && file_bytes > bytes_max_)
-    return fail(Code::out_of_range, "{} bytes, and all adapters may have {}", file_bytes,
-                bytes_max_);
-  HERD_TRY(std::unique_ptr<llama4::LoadedAdapters> read,
-           llama4::read_adapters(model_, directory_ / name));
-  if (read->adapts_vision)
-    return fail(Code::config_invalid,
-                "it adapts the vision encoder, which all requests share; start the server with "
-                "--adapter, or merge it with herd export");
-  if (read->bytes() > bytes_max_)
-    return fail(Code::out_of_range, "{} bytes as float32, and all adapters may have {}",
-                read->bytes(), bytes_max_);
-  return SharedAdapters(std::move(read));
+// Files that are others now: answers that use the old numbers keep them, and they count until then.
+void Adapters::retire(Entry& entry) {
+  std::erase_if(retired_, [](const auto& each) { return each.expired(); });
+  if (entry.adapters) retired_.push_back(entry.adapters);
+  entry.adapters.reset();
 }
 
-// Forgets what no answer uses, the one used least recently first, until so many bytes are free.
-bool Adapters::make_room(std::uint64_t wanted, const std::string& keep) {
-  while (bytes() + wanted > bytes_max_) {
+// Forgets what no answer uses, the one used least recently first, until so many bytes are free; nothing where that
+// would not be enough.
+bool Adapters::make_room(std::uint64_t wanted) {
+  const auto is_idle = [](const Entry& entry) {
+    return entry.adapters && entry.adapters.use_count() == 1;
+  };
+  std::uint64_t used = reserved_, idle = 0;
+  for (const auto& [name, entry] : entries_)
+    if (entry.adapters) (is_idle(entry) ? idle : used) += entry.adapters->bytes();
+  for (const auto& each : retired_)
+    if (const auto adapters = each.lock()) used += adapters->bytes();
+  if (used + wanted > options_.bytes_max) return false;
+  while (used + idle + wanted > options_.bytes_max) {
     auto oldest = entries_.end();
-    for (auto each = entries_.begin(); each != entries_.end(); ++each) {
-      const Entry& entry = each->second;
-      const bool idle = entry.adapters && entry.adapters.use_count() == 1;
-      if (each->first == keep || !idle) continue;
-      if (oldest == entries_.end() || entry.last_use < oldest->second.last_use) oldest = each;
-    }
-    if (oldest == entries_.end()) return false;
+    for (auto each = entries_.begin(); each != entries_.end(); ++each)
+      if (is_idle(each->second) &&
+          (oldest == entries_.end() || each->second.last_use < oldest->second.last_use))
+        oldest = each;
+    if (oldest == entries_.end()) return false;  // one has begun to be used
     log(LogLevel::info, "adapter {}: forgotten, others need its room", shown(oldest->first));
-    entries_.erase(oldest);
+    idle -= oldest->second.adapters->bytes();
+    oldest->second.adapters.reset();
     ++counts_.forgotten;
   }
   return true;
 }
 
-std::uint64_t Adapters::bytes() const {
-  std::uint64_t sum = 0;
-  for (const auto& [name, entry] : entries_)
-    if (entry.adapters) sum += entry.adapters->bytes();
-  return sum;
-}
-
 Adapters::State Adapters::state() const {
   const std::lock_guard lock(mutex_);
   State state = counts_;
-  state.bytes = bytes();
-  state.loaded = static_cast<std::uint64_t>(std::ranges::count_if(
-      entries_, [](const auto& each) { return each.second.adapters != nullptr; }));
+  for (const auto& [name, entry] : entries_) {
+    if (!entry.adapters) continue;
+    ++state.loaded;
+    state.bytes += entry.adapters->bytes();
+  }
   return state;
 }
 

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <fstream>
+#include <thread>
+
 #include "base/testing/temporary_directory.h"
 #include "engine/generate.h"
 #include "llama4/testing/random_adapters.h"
@@ -59,7 +63,7 @@ class AdaptersServed : public testing::Test {
 TEST_F(AdaptersServed, AnswerWhoNamesThemAndNobodyElse) {
   write("one", 1);
   write("two", 2);
-  Adapters adapters(model(), directory.path(), plenty);
+  Adapters adapters(model(), {directory.path(), plenty});
   const Served served({.context = 2048}, nullptr, {}, {}, &adapters);
   const Served plain;
   const std::string own = answer(plain, "cria");
@@ -76,7 +80,7 @@ TEST_F(AdaptersServed, AnswerWhoNamesThemAndNobodyElse) {
 
 TEST_F(AdaptersServed, AreNamedByEverySurface) {
   write("one", 1);
-  Adapters adapters(model(), directory.path(), plenty);
+  Adapters adapters(model(), {directory.path(), plenty});
   const Served served({.context = 2048}, nullptr, {}, {}, &adapters);
   const auto list = list_at(parsed(served.ask("GET", "/v1/models")), "data");
   ASSERT_EQ(list.size(), 2u);
@@ -108,7 +112,7 @@ TEST_F(AdaptersServed, AreNamedByEverySurface) {
 
 // Files that came, changed and went while the server ran; answers in progress keep what they began with.
 TEST_F(AdaptersServed, AreWhatTheirFilesAre) {
-  Adapters adapters(model(), directory.path(), plenty);
+  Adapters adapters(model(), {directory.path(), plenty});
   const Served served({.context = 2048}, nullptr, {}, {}, &adapters);
   EXPECT_EQ(served.post("/v1/chat/completions", chat({{"model", "one"}})).status, 404);
   write("one", 1);
@@ -137,7 +141,7 @@ TEST_F(AdaptersServed, ThatAreBrokenDisturbNobody) {
   for (const char* file : {"adapter_model.safetensors", "adapter_config.json"})
     fs::copy_file(fs::path(HERD_ROOT) / "tests/data/adapters/scout" / file,
                   directory / "scout" / file);
-  Adapters adapters(model(), directory.path(), plenty);
+  Adapters adapters(model(), {directory.path(), plenty});
   const Served served({.context = 2048}, nullptr, {}, {}, &adapters);
   const std::string good = answer(served, "good");
   for (const char* name : {"cut", "dora", "scout", "cut"}) {
@@ -154,10 +158,67 @@ TEST_F(AdaptersServed, ThatAreBrokenDisturbNobody) {
     EXPECT_EQ(served.post("/v1/chat/completions", chat({{"model", name}})).status, 404) << name;
 }
 
+// As nobody should do it: written over in place, cut short while it is read, with an old file's time.
+TEST_F(AdaptersServed, SurviveFilesThatChangeUnderThem) {
+  write("one", 1);
+  const fs::path file = directory / "one/adapter_model.safetensors";
+  const std::string whole = read_file(file, 1 << 28).value();
+  Adapters adapters(model(), {directory.path(), plenty});
+  std::atomic<bool> ends = false;
+  std::thread writer([&] {
+    while (!ends) {
+      fs::resize_file(file, 5000);
+      std::ofstream(file, std::ios::binary) << whole;
+    }
+  });
+  for (int i = 0; i < 100; ++i) {
+    const auto found = adapters.get("one");
+    EXPECT_TRUE(found || found.error().code == "adapter_invalid") << found.error().message;
+  }
+  ends = true;
+  writer.join();
+  const std::uint64_t first = adapters.get("one").value()->identity;
+
+  const auto time = fs::last_write_time(file);
+  write("one", 2);
+  fs::last_write_time(file, time);
+  EXPECT_NE(adapters.get("one").value()->identity, first);
+}
+
+// The numbers of replaced files count while somebody uses them.
+TEST_F(AdaptersServed, CountWhatAnswersStillUse) {
+  write("one", 1);
+  const std::uint64_t bytes = llama4::read_adapters(model(), directory / "one").value()->bytes();
+  Adapters adapters(model(), {directory.path(), 2 * bytes});
+  std::vector<SharedAdapters> used;  // shared, as by answers
+  for (const std::uint64_t seed : {2u, 3u}) {
+    used.push_back(adapters.get("one").value());
+    write("one", seed);
+  }
+  const auto third = adapters.get("one");
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, "adapter_memory");
+  used.clear();
+  EXPECT_TRUE(adapters.get("one"));
+}
+
+TEST_F(AdaptersServed, OfAnotherRankThanTheyAreSaidToBeAreRefused) {
+  write("one", 1);
+  const fs::path path = directory / "one/adapter_config.json";
+  std::string config = read_file(path, 1 << 20).value();
+  const std::size_t at = config.find("\"r\":");
+  ASSERT_NE(at, std::string::npos) << config;
+  config.replace(config.find('4', at), 1, "8");
+  ASSERT_TRUE(write_file(path, std::string_view(config)));
+  const auto read = llama4::read_adapters(model(), directory / "one");
+  ASSERT_FALSE(read);
+  EXPECT_TRUE(read.error().message.contains("says r is 8")) << read.error().message;
+}
+
 TEST_F(AdaptersServed, StayWithinTheirMemory) {
   for (const std::uint64_t seed : {1u, 2u, 3u}) write(fmt::format("a{}", seed), seed);
   const std::uint64_t one = llama4::read_adapters(model(), directory / "a1").value()->bytes();
-  Adapters two(model(), directory.path(), 2 * one);
+  Adapters two(model(), {directory.path(), 2 * one});
   const SharedAdapters held = two.get("a1").value();  // shared, as an answer would
   EXPECT_TRUE(two.get("a2"));
   EXPECT_TRUE(two.get("a3")) << "a2 makes room, which nobody uses";
@@ -171,7 +232,7 @@ TEST_F(AdaptersServed, StayWithinTheirMemory) {
   EXPECT_GT(refused.error().retry_after_s, 0.0);
   EXPECT_EQ(two.get("a1").value(), held);
 
-  Adapters little(model(), directory.path(), one / 2);
+  Adapters little(model(), {directory.path(), one / 2});
   EXPECT_EQ(little.get("a1").error().code, "adapter_invalid");
 }
 

@@ -175,8 +175,7 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
                     asked.request.options.min_tokens, asked.request.options.max_tokens),
         "min_tokens");
   asked.request.tenant = http.key;
-  asked.request.adapters = body.model.adapters;
-  shape.model = std::move(body.model);
+  HERD_TRY(shape.model, service.asked_model(body.model, asked.request));
   if (!prediction.empty())
     service.bundle().tokenizer.append(prediction, text::SpecialTokens::as_text,
                                       asked.request.prediction);

@@ -282,8 +282,7 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
                   "prompt");
 
   request.tenant = http.key;
-  request.adapters = body.model.adapters;
-  shape.model = std::move(body.model);
+  HERD_TRY(shape.model, service.asked_model(body.model, request));
   request.options.top_logprobs =
       shape.best_of > shape.n ? std::max<std::int64_t>(shape.logprobs, 0) : shape.logprobs;
   request.prompt_logprobs = shape.echo && shape.logprobs >= 0;

@@ -23,6 +23,7 @@ constexpr std::uint64_t inputs_max = 2048;  // OpenAI's own bound
 
 struct Asked {
   AskedModel model;
+  SharedAdapters adapters;
   std::vector<PlainPrompt> inputs;
   engine::Pooling pooling = engine::Pooling::mean;
   std::optional<std::int64_t> dimensions;
@@ -168,7 +169,7 @@ void Embeddings::submit() {
     request.options.max_tokens = 0;
     request.pooling = asked_.pooling;
     request.tenant = exchange_->request().key;
-    request.adapters = asked_.model.adapters;
+    request.adapters = asked_.adapters;
     // Shared with the engine.
     const auto id = service_.engine().submit(std::move(request),
                                              std::make_shared<Forward>(shared_from_this(), next_));
@@ -193,8 +194,8 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
   const auto model = fields.text("model", 256);
   if (problem) return problem.error();
 
+  HERD_TRY_VOID(service.check_model(*model));
   Asked asked;
-  HERD_TRY(asked.model, service.asked_model(*model));
   asked.base64 = fields.word("encoding_format", {"float", "base64"}).value_or("float") == "base64";
   const std::int64_t width = service.bundle().config.text.width;
   asked.dimensions = fields.integer("dimensions", 1, width);
@@ -216,6 +217,9 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http) {
                                 service.context()),
                     path);
   }
+  engine::Request named;
+  HERD_TRY(asked.model, service.asked_model(*model, named));
+  asked.adapters = std::move(named.adapters);
   return asked;
 }
 

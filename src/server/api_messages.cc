@@ -326,8 +326,9 @@ ApiResult<Asked> read_request(const Service& service, const HttpRequest& http, b
   service.turns().recall(http.key, read.conversation);
   HERD_TRY(asked.request.prompt, service.chat_prompt(read, prefill));
   asked.request.tenant = http.key;
-  asked.request.adapters = body.model.adapters;
-  shape.model = std::move(body.model);
+  if (!count_only) {
+    HERD_TRY(shape.model, service.asked_model(body.model, asked.request));
+  }
   shape.ignored = problem.ignored;
   const auto tokens = static_cast<std::int64_t>(asked.request.prompt.tokens.size());
   // Clients of this surface ask for far more than they expect: the answer ends where the context does.

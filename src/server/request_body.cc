@@ -22,11 +22,8 @@ RequestBody::RequestBody(const Service& service, const HttpRequest& http, Model 
   if (wanted == Model::required) fields.require("model");
   const auto name = fields.text("model", model_bytes_max);
   if (problem) return;
-  auto asked = service.asked_model(name.value_or(service.options().model_id));
-  if (asked)
-    model = std::move(*asked);
-  else
-    problem.set(std::move(asked).error());
+  model = name.value_or(service.options().model_id);
+  if (auto known = service.check_model(model); !known) problem.set(std::move(known).error());
 }
 
 }  // namespace herd::server

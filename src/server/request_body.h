@@ -21,7 +21,7 @@ struct RequestBody {
   RequestBody(const RequestBody&) = delete;
   RequestBody& operator=(const RequestBody&) = delete;
 
-  AskedModel model;  // the server's own where none is named
+  std::string model;  // its name: the server's own where none is given
   json::object object;
   Problem problem;
   Fields fields;

@@ -76,12 +76,12 @@ ApiResult<> Service::check_model(std::string_view model) const {
                 "model");
 }
 
-ApiResult<AskedModel> Service::asked_model(std::string_view model) const {
+ApiResult<AskedModel> Service::asked_model(std::string_view model, engine::Request& request) const {
   HERD_TRY_VOID(check_model(model));
   AskedModel asked{.id = std::string(model), .fingerprint = options_.fingerprint};
   if (model == options_.model_id) return asked;
-  HERD_TRY(asked.adapters, adapters_->get(asked.id));
-  asked.fingerprint += fmt::format("-{:016x}", asked.adapters->identity);
+  HERD_TRY(request.adapters, adapters_->get(asked.id));
+  asked.fingerprint += fmt::format("-{:016x}", request.adapters->identity);
   return asked;
 }
 

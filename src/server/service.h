@@ -38,7 +38,6 @@ struct ServiceOptions {
 struct AskedModel {
   std::string id = {};
   std::string fingerprint = {};  // names weights, build, kernels and the adapter
-  SharedAdapters adapters = {};  // of the model itself: none
 };
 
 // What is being answered, as far as the server ends it. From any thread.
@@ -95,8 +94,10 @@ class Service {
 
   // Fails with model_not_found, the served one named.
   [[nodiscard]] ApiResult<> check_model(std::string_view model) const;
-  // The same, and loads what the name means. Fails as Adapters::get too.
-  [[nodiscard]] ApiResult<AskedModel> asked_model(std::string_view model) const;
+  // The same, and gives the request the adapters that the name means: the last thing to be done for it, as they may
+  // have to be loaded. Fails as Adapters::get too.
+  [[nodiscard]] ApiResult<AskedModel> asked_model(std::string_view model,
+                                                  engine::Request& request) const;
 
   // What is being answered, so that a key's revocation can end it.
   void remember(const std::shared_ptr<Ending>& answers);  // shared with their connections

@@ -139,7 +139,7 @@ Result<TrainingState> state_of(const json::value& value) {
   return state;
 }
 
-constexpr std::string_view set_aside = ".damaged";
+constexpr std::string_view damaged_ending = ".damaged";
 
 // Step directories whose names end so, newest first.
 std::vector<fs::path> snapshots_in(const fs::path& out, std::string_view ending = "") {
@@ -249,15 +249,24 @@ Result<void> save_snapshot(const fs::path& out, const Parameters& parameters,
   const std::vector<fs::path> all = snapshots_in(out);
   for (std::size_t i = snapshots_kept; i < all.size(); ++i) fs::remove_all(all[i], error);
   if (all.size() >= snapshots_kept)
-    for (const fs::path& damaged : snapshots_in(out, set_aside)) fs::remove_all(damaged, error);
+    for (const fs::path& damaged : snapshots_in(out, damaged_ending))
+      fs::remove_all(damaged, error);
   return {};
+}
+
+void set_aside(std::span<const fs::path> damaged) {
+  for (const fs::path& each : damaged) {
+    const std::string aside = each.string() + std::string(damaged_ending);
+    std::error_code error;
+    fs::remove_all(aside, error);
+    fs::rename(each, aside, error);
+  }
 }
 
 Result<std::optional<FoundSnapshot>> load_snapshot(
     const fs::path& out, const Parameters& parameters,
     const std::map<std::string, std::string>& made_of, std::span<const std::string> may_differ) {
   FoundSnapshot found;
-  std::vector<fs::path> damaged;
   for (const fs::path& path : snapshots_in(out)) {
     auto read = read_state(path);
     // Of another model the numbers would not fit, which says less than what has changed.
@@ -266,14 +275,8 @@ Result<std::optional<FoundSnapshot>> load_snapshot(
                                    : Result<void>(std::unexpected(read.error()));
     if (!rows) {
       found.skipped.push_back(fmt::format("{}: {}", path.string(), rows.error().message));
-      damaged.push_back(path);
+      found.damaged.push_back(path);
       continue;
-    }
-    // It would count as one of those that are kept, and push a good one out.
-    for (const fs::path& each : damaged) {
-      std::error_code error;
-      fs::remove_all(each.string() + std::string(set_aside), error);
-      fs::rename(each, each.string() + std::string(set_aside), error);
     }
     found.state = std::move(read->state);
     found.path = path;
@@ -282,7 +285,9 @@ Result<std::optional<FoundSnapshot>> load_snapshot(
   if (found.skipped.empty()) return std::nullopt;
   std::string all;
   for (const std::string& reason : found.skipped) all += "\n  " + reason;
-  return fail(Code::no_checkpoint, "no checkpoint in {} can be used:{}", out.string(), all);
+  return fail_with_hint(Code::no_checkpoint,
+                        fmt::format("no checkpoint in {} can be used:{}", out.string(), all),
+                        "take another --out, or delete its checkpoints to start anew");
 }
 
 }  // namespace herd::train

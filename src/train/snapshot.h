@@ -39,10 +39,15 @@ struct TrainingState {
 Result<void> save_snapshot(const fs::path& out, const Parameters& parameters,
                            const TrainingState& state);
 
+// Renames damaged ones, which would count as those that are kept and push good ones out. For who holds the lock of the
+// training's directory.
+void set_aside(std::span<const fs::path> damaged);
+
 struct FoundSnapshot {
   TrainingState state;
   fs::path path;
   std::vector<std::string> skipped;  // newer ones that failed their checks, and why
+  std::vector<fs::path> damaged;     // the same, for set_aside()
 };
 
 // Fills the parameters from the newest good snapshot of `out`. Nothing when there is none at all; fails with

@@ -98,6 +98,7 @@ Result<void> Trainer::prepare(ThreadPool& pool, std::span<const std::string> may
     learner_->balance().set_counts(state_.loads);
     selection_bias_->set_values(state_.selection_bias);
     for (const std::string& reason : found->skipped) notes.push_back("skipped " + reason);
+    damaged_ = std::move(found->damaged);
     notes.push_back(fmt::format("goes on from step {} ({})", state_.step, found->path.string()));
     return {};
   }
@@ -162,6 +163,7 @@ std::map<std::string, std::string> Trainer::made_of() const {
 }
 
 Result<void> Trainer::run(const Report& report, std::stop_token stop) {
+  set_aside(damaged_);
   const auto stages = static_cast<std::int64_t>(recipe_.stages.size());
   while (state_.stage < stages && !stop.stop_requested()) {
     const Stage& stage = recipe_.stages[static_cast<std::size_t>(state_.stage)];

@@ -59,8 +59,8 @@ class Trainer {
                                                  std::span<const std::string> may_differ,
                                                  std::vector<std::string>& notes);
 
-  // Runs to the end, or until stopped; saves where it stops. Fails with training_diverged, io_failed and the errors of
-  // the data.
+  // Runs to the end, or until stopped; saves where it stops. The caller holds the lock of the directory.
+  // Fails with training_diverged, io_failed and the errors of the data.
   Result<void> run(const Report& report, std::stop_token stop);
 
   [[nodiscard]] const TrainingState& state() const { return state_; }
@@ -95,6 +95,7 @@ class Trainer {
   Optimizer optimizer_;
   TrainingState state_;
   bool recipe_has_changed_ = false;
+  std::vector<fs::path> damaged_;  // checkpoints, until it runs
   std::unique_ptr<engine::Bundle> bundle_;
   std::unique_ptr<Learner> learner_;
   std::optional<SelectionBias> selection_bias_;

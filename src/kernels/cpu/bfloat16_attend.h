@@ -1,12 +1,13 @@
 // The products of attention within a batch in bfloat16, there and back, with float32 sums (bfloat16_product.h says when
-// and why). Keys and values of a head are rounded and laid out once, a tile's queries, weights and gradients as they come.
+// and why). Keys and values of a head are rounded and laid out once, a tile's queries, weights and gradients as they
+// come.
 #pragma once
 
 #include <cstdint>
 
 namespace herd::cpu {
 
-// Heads wider than this, and segments shorter than bfloat16_rows_min, are multiplied in float32.
+// Heads wider than this are multiplied in float32, on the way back segments shorter than bfloat16_rows_min, too.
 inline constexpr std::int64_t bfloat16_head_max = 256;
 
 class AttendPairs {

@@ -51,7 +51,7 @@ class RoundedInputs {
   [[nodiscard]] static bool takes(const WeightGradGroup& group) {
     return group.row_end - group.row_begin >= bfloat16_rows_min;
   }
-  // What cpu::weight_grad does for outputs [begin, end) of such a group, the index of which it is, biases aside; at most
+  // What cpu::weight_grad does for outputs [begin, end) of such a group, named by its index, biases aside; at most
   // outputs_max of them. Any thread.
   static constexpr std::int64_t outputs_max = 192;
   void add_gradient(std::int64_t group, std::int64_t begin, std::int64_t end) const;

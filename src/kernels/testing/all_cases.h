@@ -12,6 +12,7 @@ namespace herd::test {
 inline const CaseKind all_kinds[]{
     {"matmul", random_matmul},
     {"attend", random_attend, 50},
+    {"attend_within", random_attend_within, 60},
     {"store_kv", random_store_kv, 50},
     {"rms_norm", random_rms_norm},
     {"layer_norm", random_layer_norm},

@@ -163,6 +163,44 @@ inline std::unique_ptr<KernelCase> random_gelu_grad(Draw& draw) {
                                         roundings_of_largest(8));
 }
 
+// In bfloat16: factors are rounded, 2^-9 each. A device that does not take it leaves it to attend(), which has cases of
+// its own.
+inline std::unique_ptr<KernelCase> random_attend_within(Draw& draw) {
+  const std::int64_t G = draw.between(1, 3), N = G * draw.between(1, 3), d = draw.between(1, 80);
+  std::vector<AttendSegment> segments;
+  std::int64_t T = 0;
+  for (std::int64_t s = draw.between(1, 3); s > 0; --s) {
+    const std::int64_t begin = T + (draw.one_in(4) ? 2 : 0);  // rows of no segment
+    T = begin + draw.between(1, draw.one_in(6) ? 150 : 30);
+    segments.push_back({begin, T});
+  }
+  const std::int64_t offset = draw.between(0, 15);
+  const bool causal = draw.one_in(2);
+  const Input<float> q = solid_floats(draw, T * N * d), k = solid_floats(draw, T * G * d),
+                     v = solid_floats(draw, T * G * d);
+  const auto run = [=](const KernelTable& table, const Lane& lane) {
+    Output o(offset, T * N * d);
+    Lane rounding = lane;
+    rounding.bfloat16 = true;
+    const AttendWithinArgs args{.q = q.data(),
+                                .k = k.data(),
+                                .v = v.data(),
+                                .o = o.data(),
+                                .segments = segments.data(),
+                                .num_segments = static_cast<std::int64_t>(segments.size()),
+                                .N = N,
+                                .G = G,
+                                .d = d,
+                                .scale = 0.05f,
+                                .causal = causal};
+    if (!table.attend_within(args, rounding)) ref_kernels().attend_within(args, rounding);
+    return std::move(o).all();
+  };
+  return std::make_unique<FunctionCase>(
+      fmt::format("N {} G {} d {} rows {}{}", N, G, d, T, causal ? " causal" : ""), run,
+      roundings_of_largest(1 << 18));
+}
+
 // Every score is a sum of d products; its error moves each weight of its row.
 inline std::unique_ptr<KernelCase> random_attend_grad(Draw& draw) {
   const std::int64_t G = draw.between(1, 3), heads = draw.between(1, 3), d = draw.between(1, 40);
