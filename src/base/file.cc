@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -110,6 +111,14 @@ Result<std::string> read_file(const fs::path& path, std::uint64_t bytes_max) {
                   bytes_max);
   }
   return text;
+}
+
+std::int64_t modified_seconds(const fs::path& path) {
+  std::error_code error;
+  const auto time = fs::last_write_time(path, error);
+  if (error) return 0;
+  const auto system = std::chrono::file_clock::to_sys(time);
+  return std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
 }
 
 Result<void> write_file(const fs::path& path, std::string_view bytes) {

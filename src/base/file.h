@@ -42,6 +42,9 @@ class Mapping {
 // The whole file as text. Fails with missing_input, io_failed, or out_of_range when it is larger than `bytes_max`.
 Result<std::string> read_file(const fs::path& path, std::uint64_t bytes_max);
 
+// When it was last written, in seconds since 1970; 0 where that is not known.
+std::int64_t modified_seconds(const fs::path& path);
+
 // Writes beside the target, flushes to disk and renames: readers see the old file or the new one, never half.
 Result<void> write_file(const fs::path& path, std::string_view bytes);
 Result<void> write_file(const fs::path& path, std::span<const std::byte> bytes);

@@ -148,14 +148,6 @@ Result<std::unique_ptr<server::Keys>> open_keys(const Options& options) {
   return keys;
 }
 
-std::int64_t modified(const fs::path& path) {
-  std::error_code error;
-  const auto time = fs::last_write_time(path, error);
-  if (error) return 0;
-  const auto system = std::chrono::file_clock::to_sys(time);
-  return std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
-}
-
 // Serves until a signal, then lets what has begun come to its end.
 Result<void> run(const Options& options, server::Service& service, const EndSignals& signals) {
   server::Router router(service);
@@ -297,7 +289,7 @@ Result<int> serve(Arguments arguments) {
   server::Service service(
       bundle, *engine, keys.get(),
       {.model_id = model_id,
-       .created = modified(is_file ? opened.directory : opened.directory / "config.json"),
+       .created = modified_seconds(is_file ? opened.directory : opened.directory / "config.json"),
        .fingerprint = fingerprint,
        .version = HERD_VERSION,
        .accept_unknown = options.accept_unknown,

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/log.h"
 #include "base/result.h"
@@ -13,14 +12,6 @@ namespace {
 
 constexpr const char* config_name = "adapter_config.json";
 constexpr const char* numbers_name = "adapter_model.safetensors";
-
-std::int64_t seconds_of(const fs::path& path) {
-  std::error_code error;
-  const auto time = fs::last_write_time(path, error);
-  if (error) return 0;
-  const auto system = std::chrono::file_clock::to_sys(time);
-  return std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
-}
 
 std::unexpected<ApiError> invalid(const std::string& name) {
   return refuse(500, "adapter_invalid",
@@ -41,7 +32,7 @@ std::vector<Adapters::Listed> Adapters::list() const {
   for (fs::directory_iterator each(options_.directory, error), end; !error && each != end;
        each.increment(error)) {
     const std::string name = each->path().filename().string();
-    if (has(name)) out.push_back({name, seconds_of(each->path() / config_name)});
+    if (has(name)) out.push_back({name, modified_seconds(each->path() / config_name)});
   }
   std::ranges::sort(out, {}, &Listed::name);
   return out;

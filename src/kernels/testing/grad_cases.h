@@ -163,17 +163,24 @@ inline std::unique_ptr<KernelCase> random_gelu_grad(Draw& draw) {
                                         roundings_of_largest(8));
 }
 
+// One to three, with rows of no segment between some.
+inline std::vector<AttendSegment> random_segments(Draw& draw) {
+  std::vector<AttendSegment> segments;
+  std::int64_t end = 0;
+  for (std::int64_t s = draw.between(1, 3); s > 0; --s) {
+    const std::int64_t begin = end + (draw.one_in(4) ? 2 : 0);
+    end = begin + draw.between(1, draw.one_in(6) ? 150 : 30);
+    segments.push_back({begin, end});
+  }
+  return segments;
+}
+
 // In bfloat16: factors are rounded, 2^-9 each. A device that does not take it leaves it to attend(), which has cases of
 // its own.
 inline std::unique_ptr<KernelCase> random_attend_within(Draw& draw) {
   const std::int64_t G = draw.between(1, 3), N = G * draw.between(1, 3), d = draw.between(1, 80);
-  std::vector<AttendSegment> segments;
-  std::int64_t T = 0;
-  for (std::int64_t s = draw.between(1, 3); s > 0; --s) {
-    const std::int64_t begin = T + (draw.one_in(4) ? 2 : 0);  // rows of no segment
-    T = begin + draw.between(1, draw.one_in(6) ? 150 : 30);
-    segments.push_back({begin, T});
-  }
+  const std::vector<AttendSegment> segments = random_segments(draw);
+  const std::int64_t T = segments.back().end;
   const std::int64_t offset = draw.between(0, 15);
   const bool causal = draw.one_in(2);
   const Input<float> q = solid_floats(draw, T * N * d), k = solid_floats(draw, T * G * d),
@@ -204,13 +211,8 @@ inline std::unique_ptr<KernelCase> random_attend_within(Draw& draw) {
 // Every score is a sum of d products; its error moves each weight of its row.
 inline std::unique_ptr<KernelCase> random_attend_grad(Draw& draw) {
   const std::int64_t G = draw.between(1, 3), heads = draw.between(1, 3), d = draw.between(1, 40);
-  std::vector<AttendSegment> segments;
-  std::int64_t T = 0;
-  for (std::int64_t s = draw.between(1, 3); s > 0; --s) {
-    const std::int64_t begin = T + (draw.one_in(4) ? 2 : 0);  // rows of no segment
-    T = begin + draw.between(1, draw.one_in(6) ? 150 : 30);
-    segments.push_back({begin, T});
-  }
+  const std::vector<AttendSegment> segments = random_segments(draw);
+  const std::int64_t T = segments.back().end;
   const std::int64_t N = G * heads, offset = draw.between(0, 15);
   const bool causal = draw.one_in(2);
   const auto q = Input<float>::floats(draw, T * N * d),
