@@ -14,6 +14,7 @@
 #include "ops/norm.h"
 #include "ops/rope.h"
 #include "ops/route.h"
+#include "ops/tape.h"
 
 namespace herd {
 namespace {
@@ -237,6 +238,37 @@ TEST_F(GradCheckTest, MatmulByExpertWithSomePairsAdjacent) {
                                 std::array{next, matrix(apart_2)}, begin);
       },
       {random({5, 3})});
+}
+
+// The same with rows enough to be rounded to bfloat16, where the processor can: products of one call read equally many
+// columns of dy.
+TEST_F(GradCheckTest, RoundedMatmulByExpertWithSomePairsAdjacent) {
+  static constexpr std::array<std::int64_t, 3> begin{0, 40, 80};
+  const Tensor weights = random({160, 48}), x = random({80, 48}), dy = random({80, 64});
+  const auto from_row = [&](std::int64_t row) {
+    Matrix one = matrix(weights);
+    one.out = 32;
+    one.data = weights.as<float>().data() + row * 48;
+    return one;
+  };
+  const std::array first{from_row(0), from_row(70)}, second{from_row(32), from_row(110)};
+  const auto gradient = [&](bool rounds) {
+    Context ctx(cpu_kernels(), pool_);
+    ctx.lane.bfloat16 = rounds;
+    const Leaves none;
+    Tape tape(ctx, none);
+    tape.want(x);
+    ctx.tape = &tape;
+    const Tensor y = matmul_by_expert(ctx, x, first, second, begin);
+    tape.share(y, dy);
+    tape.backward();
+    ctx.tape = nullptr;
+    const auto dx = tape.gradient(x).as<float>();
+    return std::vector<float>(dx.begin(), dx.end());
+  };
+  const std::vector<float> exact = gradient(false), rounded = gradient(true);
+  ASSERT_EQ(exact.size(), 80u * 48u);
+  for (std::size_t i = 0; i < exact.size(); ++i) ASSERT_NEAR(rounded[i], exact[i], 0.1) << i;
 }
 
 TEST_F(GradCheckTest, TopK) {
