@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "base/testing/temporary_directory.h"
+
 namespace herd::train {
 namespace {
 
 Result<Recipe> recipe_of(const std::string& text) {
-  const fs::path path = fs::path(::testing::TempDir()) / "recipe.toml";
+  const TemporaryDirectory directory;  // of its own: tests run side by side
+  const fs::path path = directory / "recipe.toml";
   EXPECT_TRUE(write_file(path, std::string_view(text)));
   return read_recipe(path);
 }

@@ -42,7 +42,7 @@ TEST(ExampleOfChat, WeighsWhatTheAssistantSaysAndItsEndOfTurn) {
                                     "\n");
   std::string text = read_file(path, 1 << 20).value();
   std::erase(text, '\n');
-  const auto source = JsonLinesSource::open(bundle(), write_lines("chat.jsonl", text), 1, {});
+  const auto source = JsonLinesSource::open(bundle(), write_lines("again.jsonl", text), 1, {});
   ASSERT_TRUE(source) << to_string(source.error());
   EXPECT_EQ(learned((*source)->at(0).value()), "Two.<|eot|>Four.<|eot|>");
 }
