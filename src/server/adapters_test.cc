@@ -21,7 +21,7 @@ llama4::Model& model() { return Loaded::cria().model->model(); }
 
 class AdaptersServed : public testing::Test {
  protected:
-  // As a new file that takes the old one's place, so that nobody reads half of it.
+  // As new files that take the old ones' place, so that nobody reads half of them.
   void write(const std::string& name, std::uint64_t seed) {
     const TemporaryDirectory made;
     static const auto another = llama4::load(fs::path(HERD_ROOT) / "models/cria").value();
@@ -30,7 +30,7 @@ class AdaptersServed : public testing::Test {
                                   seed, made.path());
     fs::create_directories(directory / name);
     for (const char* file : {"adapter_model.safetensors", "adapter_config.json"})
-      fs::copy_file(made / file, directory / name / file, fs::copy_options::overwrite_existing);
+      fs::rename(made / file, directory / name / file);
   }
   // How a story goes on, greedily.
   [[nodiscard]] std::string answer(const Served& served, const std::string& name) const {
@@ -200,6 +200,27 @@ TEST_F(AdaptersServed, CountWhatAnswersStillUse) {
   EXPECT_EQ(third.error().code, "adapter_memory");
   used.clear();
   EXPECT_TRUE(adapters.get("one"));
+}
+
+// What such an adapter makes of a text is no vector, and no answer either.
+TEST_F(AdaptersServed, WhoseNumbersOverflowAreErrorsOfTheirRequestsAlone) {
+  write("one", 1);
+  const fs::path path = directory / "one/adapter_config.json";
+  std::string config = read_file(path, 1 << 20).value();
+  const std::size_t at = config.find("\"lora_alpha\":");
+  ASSERT_NE(at, std::string::npos) << config;
+  config.replace(at, config.find(',', at) - at, "\"lora_alpha\":1e38");
+  ASSERT_TRUE(write_file(path, std::string_view(config)));
+  Adapters adapters(model(), {directory.path(), plenty});
+  const Served served({.context = 2048}, nullptr, {}, {}, &adapters);
+  const std::string own = answer(served, "cria");
+  const Received vector =
+      served.post("/v1/embeddings", json::object{{"model", "one"}, {"input", "Once"}});
+  EXPECT_EQ(vector.status, 500) << vector.body;
+  EXPECT_EQ(text_at(parsed(vector), "error.code"), "numeric_error");
+  const Received said = served.post("/v1/chat/completions", chat({{"model", "one"}}));
+  EXPECT_EQ(text_at(parsed(said), "error.code"), "numeric_error") << said.body;
+  EXPECT_EQ(answer(served, "cria"), own);
 }
 
 TEST_F(AdaptersServed, OfAnotherRankThanTheyAreSaidToBeAreRefused) {

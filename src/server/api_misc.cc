@@ -151,7 +151,10 @@ void model(Service& service, SharedExchange exchange) {
     return answer_with_error(exchange, known.error(), Surface::openai);
   for (const json::value& each : models_json(service))
     if (text_of(each.at("id")) == name) return answer_with(exchange, json_response(each));
-  answer_with_error(exchange, {404, "model_not_found", "it has gone", "model"}, Surface::openai);
+  answer_with_error(exchange,
+                    {404, "model_not_found",
+                     fmt::format("the model {} has been removed just now", shown(name)), "model"},
+                    Surface::openai);
 }
 
 void tokenize(Service& service, SharedExchange exchange) {

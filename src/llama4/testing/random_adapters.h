@@ -24,13 +24,13 @@ inline std::unique_ptr<LoadedAdapters> random_adapters(Model& model, const Adapt
         std::vector<float>& numbers = random->numbers.emplace_back();
         const std::uint64_t stream = fnv1a(place.name) + random->numbers.size();
         for (std::int64_t i = 0; i < matrix.out * matrix.in; ++i)
-          numbers.push_back(static_cast<float>(
-              (uniform(seed, static_cast<std::uint64_t>(i), stream) - 0.5) / 4));
+          numbers.push_back(
+              static_cast<float>((uniform(seed, static_cast<std::uint64_t>(i), stream) - 0.5) / 4));
         matrix.data = numbers.data();
       }
     random->places.emplace(place.adapter, *place.adapter);
-    *place.adapter = nn::Adapter(place.adapter->a[0].in, place.adapter->b[0].out,
-                                 std::ssize(place.adapter->a));
+    *place.adapter =
+        nn::Adapter(place.adapter->a[0].in, place.adapter->b[0].out, std::ssize(place.adapter->a));
   }
   return random;
 }
@@ -42,10 +42,10 @@ inline void write_random_adapters(Model& model, const AdapterOptions& options, s
   make_own(model, *random);
   const auto saved = save_adapters(model, options, "", out);
   HERD_CHECK(saved.has_value(), "{}", to_string(saved.error()));
-  for (const auto& [place, adapter] : random->places)
-    for (const AdapterPlace& each : adapter_places(model))
-      if (each.adapter == place)
-        *each.adapter = nn::Adapter(adapter.a[0].in, adapter.b[0].out, std::ssize(adapter.a));
+  for (const AdapterPlace& place : adapter_places(model))
+    if (*place.adapter)
+      *place.adapter = nn::Adapter(place.adapter->a[0].in, place.adapter->b[0].out,
+                                   std::ssize(place.adapter->a));
 }
 
 }  // namespace herd::llama4
