@@ -238,6 +238,13 @@ struct BlockFit {
 
 float as_half(float value) { return to_float(to_half(std::min(value, 65504.0f))); }
 
+// The scale of least squared error leaves the numbers shorter than they were, and so all that is multiplied by them: a
+// sum of many keeps its size where sum(w x q) is sum(w x x). Half way there diverges least from the model (1 to 3 %
+// less at one and two bits, docs/gguf.md).
+float lengthened(float d, double squares, double product) {
+  return product > 0 ? as_half(static_cast<float>(d * (0.5 + 0.5 * squares / product))) : d;
+}
+
 // 256 numbers: scales of the groups, rounded to what the block can say; then by turns the block's scale for the vectors
 // as they are, and the vectors and groups' scales for it.
 template <std::size_t dims, std::size_t levels>
@@ -296,9 +303,15 @@ BlockFit fit_block(const Form<dims, levels>& form, const float* x, const float* 
     error = now;
     best = next;
   }
-  for (std::size_t g = 0; g < groups; ++g)
+  double squares = 0, product = 0;
+  for (std::size_t i = 0; i < 256; ++i) squares += double{w[i]} * x[i] * x[i];
+  for (std::size_t g = 0; g < groups; ++g) {
+    const float scale = best.d * form.fraction * static_cast<float>(2 * best.scale[g] + 1);
+    product += double{best.groups[g].fit.product} * scale;
     std::copy_n(best.groups[g].octets.begin(), size / 8,
                 best.octets.begin() + static_cast<std::ptrdiff_t>(g * size / 8));
+  }
+  best.d = lengthened(best.d, squares, product);
   return best;
 }
 
