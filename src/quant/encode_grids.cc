@@ -236,13 +236,13 @@ struct BlockFit {
   std::array<Octet, 32> octets{};
 };
 
-float as_half(float value) { return to_float(to_half(std::min(value, 65504.0f))); }
+float as_finite_half(float value) { return to_float(to_half(std::min(value, 65504.0f))); }
 
 // The scale of least squared error leaves the numbers shorter than they were, and so all that is multiplied by them: a
 // sum of many keeps its size where sum(w x q) is sum(w x x). Half way there diverges least from the model (1 to 3 %
 // less at one and two bits, docs/gguf.md).
 float lengthened(float d, double squares, double product) {
-  return product > 0 ? as_half(static_cast<float>(d * (0.5 + 0.5 * squares / product))) : d;
+  return product > 0 ? as_finite_half(static_cast<float>(d * (0.5 + 0.5 * squares / product))) : d;
 }
 
 // 256 numbers: scales of the groups, rounded to what the block can say; then by turns the block's scale for the vectors
@@ -280,7 +280,7 @@ BlockFit fit_block(const Form<dims, levels>& form, const float* x, const float* 
   };
 
   BlockFit best;
-  const float d = as_half(top / (form.fraction * static_cast<float>(2 * form.scales - 1)));
+  const float d = as_finite_half(top / (form.fraction * static_cast<float>(2 * form.scales - 1)));
   if (!(d > 0)) return {};
   std::array<int, 16> near{};
   for (std::size_t g = 0; g < groups; ++g) {
@@ -295,7 +295,7 @@ BlockFit fit_block(const Form<dims, levels>& form, const float* x, const float* 
       product += best.groups[g].fit.product * units;
       square += best.groups[g].fit.square * units * units;
     }
-    const float next_d = square > 0 ? as_half(product / square) : 0;
+    const float next_d = square > 0 ? as_finite_half(product / square) : 0;
     if (!(next_d > 0) || next_d == best.d) break;
     BlockFit next;
     const float now = fit_all(next_d, best.scale, 0, next);

@@ -111,8 +111,8 @@ TEST_P(Searched, ImportantNumbersAreKeptBetter) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Quant, Searched,
-                         testing::Values(Loss{DType::q2_k, 0.32}, Loss{DType::q3_k, 0.17},
-                                         Loss{DType::q4_k, 0.075}, Loss{DType::q5_k, 0.038},
+                         testing::Values(Loss{DType::q2_k, 0.264}, Loss{DType::q3_k, 0.17},
+                                         Loss{DType::q4_k, 0.0695}, Loss{DType::q5_k, 0.0345},
                                          Loss{DType::q6_k, 0.021}, Loss{DType::iq4_nl, 0.078},
                                          Loss{DType::iq4_xs, 0.078}, Loss{DType::iq3_s, 0.134},
                                          Loss{DType::iq3_xxs, 0.182}, Loss{DType::iq2_s, 0.247},
