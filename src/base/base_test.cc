@@ -94,6 +94,23 @@ TEST(ThreadPool, KeepsRoundsApart) {
   }
 }
 
+// The caller is held up in its first piece until all others are done; a minute is for a test that fails.
+TEST(ThreadPool, HelpsWithTheShareOfWhoIsHeldUp) {
+  ThreadPool pool(2);
+  std::atomic<int> done{0};
+  std::vector<std::int64_t> others;
+  pool.run(64, 1, [&](std::int64_t begin, std::int64_t, int thread) {
+    if (thread == 1) others.push_back(begin);
+    for (int waited = 0; thread == 0 && done < 63 && waited < 60'000; ++waited)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ++done;
+  });
+  ASSERT_EQ(others.size(), 63u);
+  EXPECT_EQ(others.front(), 32);  // its own share first, in order
+  EXPECT_EQ(others[31], 63);
+  EXPECT_EQ(others[32], 1);
+}
+
 TEST(Arena, GivesReleasedMemoryToTheNextOfItsSize) {
   Arena arena(1024);
   void* const a = arena.allocate(100);

@@ -34,9 +34,11 @@ bool waits_awake(const Condition& condition) {
 
 }  // namespace
 
-// A round is published under the mutex, so a sleeping worker cannot miss it; within a round pieces are claimed from
-// one atomic counter, because equal shares leave a core idle whenever the machine gives the other less time. For the
-// same reason nobody waits for a worker that has not come yet: when all pieces are claimed the round is closed.
+// A round is published under the mutex, so a sleeping worker cannot miss it. Within a round each thread claims the
+// pieces of its own share, which are neighbours in memory: what a kernel asks for beyond the end of a piece is its next
+// one. Who is done helps with the others' shares, because equal shares leave a core idle whenever the machine gives
+// another less time. For the same reason nobody waits for a worker that has not come yet: when all pieces are claimed
+// the round is closed.
 struct ThreadPool::State {
   std::mutex mutex;
   std::condition_variable work_ready;
@@ -48,18 +50,35 @@ struct ThreadPool::State {
   std::atomic<bool> stopping{false};
   bool may_wait_awake = false;
 
-  std::int64_t items = 0;
+  struct alignas(64) Share {  // a cache line each
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;
+  };
+  std::vector<Share> shares;
   std::int64_t grain = 1;
   const std::function<void(std::int64_t, std::int64_t, int)>* work = nullptr;
-  std::atomic<std::int64_t> next{0};
 
   std::vector<std::thread> workers;
 
+  explicit State(int threads) : shares(static_cast<std::size_t>(threads)) {}
+
+  void share_out(std::int64_t items) {
+    const std::int64_t pieces = (items + grain - 1) / grain, count = std::ssize(shares);
+    for (std::int64_t s = 0; s < count; ++s) {
+      Share& share = shares[static_cast<std::size_t>(s)];
+      share.next.store(pieces * s / count * grain, std::memory_order_relaxed);
+      share.end = std::min(pieces * (s + 1) / count * grain, items);
+    }
+  }
+
   void claim_pieces(int thread) {
-    for (;;) {
-      const std::int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
-      if (begin >= items) return;
-      (*work)(begin, std::min(begin + grain, items), thread);
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      Share& share = shares[(static_cast<std::size_t>(thread) + i) % shares.size()];
+      for (;;) {
+        const std::int64_t begin = share.next.fetch_add(grain, std::memory_order_relaxed);
+        if (begin >= share.end) break;
+        (*work)(begin, std::min(begin + grain, share.end), thread);
+      }
     }
   }
 
@@ -84,9 +103,10 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
+ThreadPool::ThreadPool(int threads) {
   if (threads == 0) threads = usable_cpus();
   HERD_CHECK(threads >= 1, "threads is {}", threads);
+  state_ = std::make_unique<State>(threads);
   state_->may_wait_awake = threads <= usable_cpus();
   for (int thread = 1; thread < threads; ++thread)
     state_->workers.emplace_back([state = state_.get(), thread] { state->serve(thread); });
@@ -115,10 +135,9 @@ void ThreadPool::run(std::int64_t items, std::int64_t grain,
   }
   {
     std::lock_guard lock(state.mutex);
-    state.items = items;
     state.grain = grain;
     state.work = &work;
-    state.next.store(0, std::memory_order_relaxed);
+    state.share_out(items);
     state.inside -= State::closed;
     ++state.round;
   }

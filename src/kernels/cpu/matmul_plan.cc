@@ -61,12 +61,13 @@ ItemSize many_rows_item(std::int64_t rows, std::int64_t out, std::int64_t wanted
   return {divide_up(rows, row_blocks), round_up(divide_up(out, out_blocks), item_outs_unit)};
 }
 
-// Packed weights: bands of 16 outputs, taken in pairs; few rows read them in one run. With many, sums of an item and a
-// block of x for all its rows share the second-level cache.
+// Packed weights: bands of 16 outputs, taken in pairs; few rows read them in one run, which goes on into the thread's
+// next item, so that these may be small. With many, sums of an item and a block of x for all its rows share the
+// second-level cache.
 ItemSize packed_item(std::int64_t rows, std::int64_t out, std::int64_t wanted) {
   constexpr std::int64_t few_rows = 12, rows_max = 192, outs_max = 256, unit = 32;
   if (rows <= few_rows)
-    return {rows, std::clamp<std::int64_t>(round_up(divide_up(out, wanted), unit), unit, 256)};
+    return {rows, std::clamp<std::int64_t>(round_up(divide_up(out, wanted), unit), unit, 64)};
   const std::int64_t row_blocks = divide_up(rows, rows_max);
   const std::int64_t out_blocks = std::max(divide_up(out, outs_max), divide_up(wanted, row_blocks));
   return {divide_up(rows, row_blocks), round_up(divide_up(out, out_blocks), unit)};
