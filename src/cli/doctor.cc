@@ -115,6 +115,9 @@ json::object to_json(const Findings& found) {
   }
   json::array sets;
   for (const std::string_view name : cpu::instruction_sets()) sets.emplace_back(name);
+  json::array quantized;
+  for (const cpu::QuantizedKernels* one : cpu::quantized_kernels())
+    quantized.emplace_back(one->name);
   json::object parts, limits;
   for (const auto& [name, version] : versions()) parts[name] = version;
   for (const LimitRow& row : limit_rows()) limits[row.name] = row.value;
@@ -127,6 +130,7 @@ json::object to_json(const Findings& found) {
       {"kernels", json::object{{"chosen", cpu::chosen_instruction_set()},
                                {"possible", std::move(sets)},
                                {"quantized", cpu::chosen_quantized_kernels().name},
+                               {"quantized_possible", std::move(quantized)},
                                {"threads", found.threads},
                                {"f32_gflops", rounded(found.fma_gflops)},
                                {"bf16_gflops", rounded(found.bfloat16_gflops)}}},
@@ -141,6 +145,12 @@ json::object to_json(const Findings& found) {
       {"versions", std::move(parts)},
       {"open_files_max", found.open_files},
       {"limits", std::move(limits)}};
+}
+
+std::vector<std::string_view> quantized_names() {
+  std::vector<std::string_view> names;
+  for (const cpu::QuantizedKernels* one : cpu::quantized_kernels()) names.push_back(one->name);
+  return names;
 }
 
 std::string joined(const auto& words) {
@@ -158,9 +168,10 @@ std::string to_text(const Findings& found) {
   line("processor", fmt::format("{}, {} of {} CPUs usable, last cache {}", cpu.model, cpu.usable,
                                 cpu.present, human_bytes(cpu.last_level_cache)));
   line("features", joined(cpu.features));
-  line("kernels", fmt::format("{} (possible: {}), quantized: {}, {} threads",
-                              cpu::chosen_instruction_set(), joined(cpu::instruction_sets()),
-                              cpu::chosen_quantized_kernels().name, found.threads));
+  line("kernels",
+       fmt::format("{} (possible: {}), quantized: {} (HERD_KERNELS may name {}), {} threads",
+                   cpu::chosen_instruction_set(), joined(cpu::instruction_sets()),
+                   cpu::chosen_quantized_kernels().name, joined(quantized_names()), found.threads));
   line("arithmetic", fmt::format("{:.0f} GFLOP/s of float32 multiply-adds, {}", found.fma_gflops,
                                  found.bfloat16_gflops > 0
                                      ? fmt::format("{:.0f} of bfloat16's (training, pictures)",

@@ -32,6 +32,20 @@ TEST(Doctor, MeasuresThisMachine) {
     EXPECT_FALSE(part.value().as_string().empty()) << part.key();
 }
 
+TEST(Doctor, TakesTheKernelsThatAreNamed) {
+  ::setenv("HERD_KERNELS", "portable", 1);
+  const Ran portable = run_herd({"doctor", "--json"});
+  ::setenv("HERD_KERNELS", "portabel", 1);
+  const Ran unknown = run_herd({"doctor"});
+  ::unsetenv("HERD_KERNELS");
+  cpu::force_quantized_kernels("");
+  EXPECT_EQ(document_of(portable).at("kernels").at("quantized").as_string(), "portable");
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_THAT(unknown.err,
+              testing::HasSubstr("HERD_KERNELS: kernels are 'portabel', this processor has"));
+  EXPECT_THAT(unknown.err, testing::HasSubstr("portable"));
+}
+
 TEST(Doctor, SpeaksToPeople) {
   const Ran ran = run_herd({"doctor", "models/cria"});
   EXPECT_EQ(ran.status, 0) << ran.err;

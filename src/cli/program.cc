@@ -1,11 +1,14 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include "base/nearest.h"
 #include "cli/command.h"
+#include "kernels/cpu/quantized_product.h"
 
 namespace herd::cli {
 namespace {
@@ -28,7 +31,20 @@ std::unexpected<Error> unknown_command(const std::string& name) {
                         std::move(hint));
 }
 
+// HERD_KERNELS names the form of quantized products, as herd doctor lists them.
+Result<void> choose_kernels() {
+  const char* wanted = std::getenv("HERD_KERNELS");
+  if (wanted == nullptr || cpu::force_quantized_kernels(wanted)) return {};
+  std::vector<std::string_view> names;
+  for (const cpu::QuantizedKernels* one : cpu::quantized_kernels()) names.push_back(one->name);
+  return fail_with_hint(Code::usage,
+                        fmt::format("HERD_KERNELS: kernels are {}, this processor has {}",
+                                    shown(wanted), fmt::join(names, ", ")),
+                        did_you_mean(wanted, names));
+}
+
 Result<int> run_command(Arguments arguments) {
+  HERD_TRY_VOID(choose_kernels());
   const std::string& name = arguments[0];
   if (name == "--version" || name == "version") {
     fmt::print("herd {}\n", HERD_VERSION);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "kernels/cpu/quantized_product.h"
 #include "kernels/cpu/targets.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -167,15 +168,63 @@ void tile(const Tile& t) {
   }
 }
 
+// The same with vectors of 256 bits: four for the panel, so sums of six rows fit the registers. Every lane adds in the
+// same order, so the bits are the same.
+template <int R, std::int64_t row_step>
+void six_rows(const Tile& t) {
+  constexpr int width = 4;
+  constexpr std::int64_t half = lanes / 2;
+  __m256 sum[static_cast<std::size_t>(R)][width];
+  HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int v = 0; v < width; ++v) sum[r][v] =
+      _mm256_setzero_ps();
+  const std::uint32_t* x = t.x;
+  const std::uint32_t* panel = t.panel;
+  for (std::int64_t p = 0; p < t.pairs; ++p, x += t.pair_step, panel += panel_width) {
+    __m256bh w[width];
+    HERD_UNROLL for (int v = 0; v < width; ++v) w[v] = (__m256bh)_mm256_loadu_si256(
+        static_cast<const __m256i_u*>(static_cast<const void*>(panel + v * half)));
+    HERD_UNROLL for (int r = 0; r < R; ++r) {
+      const auto pair = (__m256bh)_mm256_set1_epi32(static_cast<int>(x[r * row_step]));
+      HERD_UNROLL for (int v = 0; v < width; ++v) sum[r][v] =
+          _mm256_dpbf16_ps(sum[r][v], w[v], pair);
+    }
+  }
+  HERD_UNROLL for (int r = 0; r < R; ++r) HERD_UNROLL for (int v = 0; v < width; ++v) {
+    float* y = t.y + r * t.y_stride + v * half;
+    const auto there = static_cast<__mmask8>(first(std::min(t.outs - v * half, half)));
+    if (t.add) sum[r][v] = _mm256_add_ps(sum[r][v], _mm256_maskz_loadu_ps(there, y));
+    _mm256_mask_storeu_ps(y, there, sum[r][v]);
+  }
+}
+
+template <int R, std::int64_t row_step>
+void narrow_tile(const Tile& t) {
+  constexpr int parts = (R + 5) / 6;
+  [&]<int... i>(std::integer_sequence<int, i...>) {
+    const auto part = [&]<int begin, int end>() {
+      Tile of = t;
+      of.x += begin * row_step;
+      of.y += begin * t.y_stride;
+      six_rows<end - begin, row_step>(of);
+    };
+    (part.template operator()<R * i / parts, R*(i + 1) / parts>(), ...);
+  }(std::make_integer_sequence<int, parts>());
+}
+
 using TileFunction = void (*)(const Tile&);
 
-// tile<rows, row_step>.
+// tile<rows, row_step>, or narrow_tile.
 template <std::int64_t row_step>
 TileFunction tile_of(std::int64_t rows) {
-  static constexpr auto table = []<int... R>(std::integer_sequence<int, R...>) {
-    return std::array<TileFunction, sizeof...(R)>{tile<R + 1, row_step>...};
-  }(std::make_integer_sequence<int, tile_rows_max>());
-  return table[static_cast<std::size_t>(rows - 1)];
+  using Table = std::array<TileFunction, tile_rows_max>;
+  constexpr auto all = std::make_integer_sequence<int, tile_rows_max>();
+  static constexpr Table wide = []<int... R>(std::integer_sequence<int, R...>) {
+    return Table{tile<R + 1, row_step>...};
+  }(all);
+  static constexpr Table narrow = []<int... R>(std::integer_sequence<int, R...>) {
+    return Table{narrow_tile<R + 1, row_step>...};
+  }(all);
+  return (forced_below_512_bits() ? narrow : wide)[static_cast<std::size_t>(rows - 1)];
 }
 
 inline std::int64_t tiles_of(std::int64_t rows) {

@@ -69,7 +69,7 @@ struct S : Vectors256 {
 
 }  // namespace
 
-const QuantizedKernels quantized_avx2{"avx2", quantize, multiply, dot_chains};
+const QuantizedKernels quantized_avx2{"avx2", 256, quantize, multiply, dot_chains};
 
 }  // namespace herd::cpu
 HWY_POP_ATTRIBUTES

@@ -40,7 +40,7 @@ struct S : Vnni256 {
 
 }  // namespace
 
-const QuantizedKernels quantized_avx_vnni{"avx_vnni", quantize, multiply, dot_chains};
+const QuantizedKernels quantized_avx_vnni{"avx_vnni", 256, quantize, multiply, dot_chains};
 
 }  // namespace herd::cpu
 HWY_POP_ATTRIBUTES

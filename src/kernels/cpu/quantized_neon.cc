@@ -50,7 +50,7 @@ struct S : NeonVectors {
 
 }  // namespace
 
-const QuantizedKernels quantized_neon{"neon", quantize, multiply, dot_chains};
+const QuantizedKernels quantized_neon{"neon", 128, quantize, multiply, dot_chains};
 
 }  // namespace herd::cpu
 

@@ -39,7 +39,7 @@ struct S : NeonDot {
 
 }  // namespace
 
-const QuantizedKernels quantized_neon_dotprod{"neon_dotprod", quantize, multiply, dot_chains};
+const QuantizedKernels quantized_neon_dotprod{"neon_dotprod", 128, quantize, multiply, dot_chains};
 
 }  // namespace herd::cpu
 HWY_POP_ATTRIBUTES

@@ -102,7 +102,7 @@ double mmla_chains(std::int64_t rounds) {
 
 }  // namespace
 
-const QuantizedKernels quantized_neon_i8mm{"neon_i8mm", quantize, multiply, mmla_chains};
+const QuantizedKernels quantized_neon_i8mm{"neon_i8mm", 128, quantize, multiply, mmla_chains};
 
 }  // namespace herd::cpu
 HWY_POP_ATTRIBUTES

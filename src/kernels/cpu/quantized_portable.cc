@@ -191,6 +191,6 @@ struct S : QuantizedExtras {
 
 }  // namespace
 
-const QuantizedKernels quantized_portable{"portable", quantize, multiply, dot_chains};
+const QuantizedKernels quantized_portable{"portable", 0, quantize, multiply, dot_chains};
 
 }  // namespace herd::cpu

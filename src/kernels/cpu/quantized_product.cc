@@ -70,4 +70,6 @@ bool force_quantized_kernels(std::string_view name) {
   return forced != nullptr;
 }
 
+bool forced_below_512_bits() { return forced != nullptr && forced->bits < 512; }
+
 }  // namespace herd::cpu

@@ -26,6 +26,7 @@ struct QuantizedItem {
 
 struct QuantizedKernels {
   std::string_view name;
+  int bits = 0;  // of a vector
   // Quantizes one row of `in` numbers into ceil(in / 256) blocks, `step` blocks apart.
   void (*quantize)(InputScales scales, const float* x, std::int64_t in, QuantizedInputs* to,
                    std::int64_t step);
@@ -45,8 +46,11 @@ std::span<const QuantizedKernels* const> quantized_kernels();
 // The best that the chosen instruction set (instruction_set.h) allows.
 const QuantizedKernels& chosen_quantized_kernels();
 // Makes products use the one of quantized_kernels() with this name, whatever the instruction set, or the chosen one
-// again for "". For tests and benchmarks: no kernel may run meanwhile. False if there is no such name.
+// again for ""; products in bfloat16 follow in the width of their vectors. No kernel may run meanwhile. False if there
+// is no such name.
 bool force_quantized_kernels(std::string_view name);
+// Whether vectors of 512 bits are to be left alone, though the processor has them.
+bool forced_below_512_bits();
 
 extern const QuantizedKernels quantized_vnni512;
 extern const QuantizedKernels quantized_vnni256;

@@ -1,5 +1,5 @@
 // Quantized products with AVX-512 VNNI at 256 bits, for processors that are slower or hotter at 512. Chosen by name
-// alone (force_quantized_kernels): nothing says which they are.
+// alone (HERD_KERNELS): nothing says which they are.
 #include "kernels/cpu/quantized_product.h"
 
 #if defined(__x86_64__)
@@ -41,7 +41,7 @@ struct S : Vnni256 {
 
 }  // namespace
 
-const QuantizedKernels quantized_vnni256{"avx512_vnni256", quantize, multiply, dot_chains};
+const QuantizedKernels quantized_vnni256{"avx512_vnni256", 256, quantize, multiply, dot_chains};
 
 }  // namespace herd::cpu
 HWY_POP_ATTRIBUTES

@@ -241,7 +241,7 @@ struct S : QuantizedExtras {
 
 }  // namespace
 
-const QuantizedKernels quantized_vnni512{"avx512_vnni", quantize, multiply, dot_chains};
+const QuantizedKernels quantized_vnni512{"avx512_vnni", 512, quantize, multiply, dot_chains};
 
 }  // namespace herd::cpu
 HWY_POP_ATTRIBUTES
