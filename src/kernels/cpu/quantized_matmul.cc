@@ -85,10 +85,11 @@ void QuantizedRows::multiply(const MatmulItem& item) const {
                      memory);
   for (std::int64_t t = 0; t < rows; ++t) {
     float* y = item.y(item.row_begin + t) + item.out_begin;
-    for (std::int64_t band = 0; band < bands; ++band) {
-      const float* from = sums + (band * rows + t) * 16;
-      std::copy(from, from + std::min<std::int64_t>(16, outs - band * 16), y + band * 16);
-    }
+    const std::int64_t whole = outs / 16;
+    const auto band_at = [&](std::int64_t band) { return sums + (band * rows + t) * 16; };
+    for (std::int64_t band = 0; band < whole; ++band)
+      std::memcpy(y + band * 16, band_at(band), 16 * sizeof(float));
+    if (whole < bands) std::copy_n(band_at(whole), outs - whole * 16, y + whole * 16);
   }
   finish(item);
 }

@@ -200,7 +200,8 @@ void tiles_of_rows(const Decoded (&w)[static_cast<std::size_t>(R)], const Quanti
 // Many rows: a panel of R x 16 outputs is decoded to the first-level cache, and all rows pass.
 template <class Block, int R>
 void multiply_block(const Block* block, const Block* next, std::int64_t row_of_blocks,
-                    const QuantizedInputs* x, std::int64_t rows, float* y, Workplace& place) {
+                    const QuantizedInputs* x, std::int64_t rows, bool all_fit, float* y,
+                    Workplace& place) {
   Decoded w[static_cast<std::size_t>(R)];
   for (int r = 0; r < R; ++r) {
     decode_panel(block[r * row_of_blocks], place.panel[r]);
@@ -215,8 +216,8 @@ void multiply_block(const Block* block, const Block* next, std::int64_t row_of_b
     const std::int64_t begin = rows * i / tiles, end = rows * (i + 1) / tiles;
     float* to[static_cast<std::size_t>(R)];
     for (int r = 0; r < R; ++r) to[r] = y + (r * rows + begin) * packed_outs;
-    tiles_of_rows<FormOf<Block>, R, columns_max>(w, x + begin, to, place.sums, end - begin,
-                                                 fit_16_bits<Block>(x + begin, end - begin));
+    const bool fits = all_fit || fit_16_bits<Block>(x + begin, end - begin);
+    tiles_of_rows<FormOf<Block>, R, columns_max>(w, x + begin, to, place.sums, end - begin, fits);
   }
 }
 
@@ -227,8 +228,11 @@ void multiply_many_rows(const QuantizedItem& item, void* scratch) {
   const auto* first =
       static_cast<const Block*>(item.weight->data) + item.out_begin / packed_outs * blocks;
   auto& place = *static_cast<Workplace*>(scratch);
+  for (std::int64_t i = 0; i < bands * item.rows; ++i)
+    S::store_f32(S::zero_f32(), item.y + i * packed_outs);
   for (std::int64_t b = 0; b < blocks; ++b) {
     const QuantizedInputs* x = item.x + b * item.x_step;
+    const bool all_fit = fit_16_bits<Block>(x, item.rows);
     for (std::int64_t band = 0, together; band < bands; band += together) {
       together = band + S::bands <= bands ? S::bands : 1;
       const Block* block = first + band * blocks + b;
@@ -237,9 +241,9 @@ void multiply_many_rows(const QuantizedItem& item, void* scratch) {
       const Block* next = first + after * blocks + std::min(b + (after == 0), blocks - 1);
       float* y = item.y + band * item.rows * packed_outs;
       if (together == S::bands)
-        multiply_block<Block, S::bands>(block, next, blocks, x, item.rows, y, place);
+        multiply_block<Block, S::bands>(block, next, blocks, x, item.rows, all_fit, y, place);
       else
-        multiply_block<Block, 1>(block, next, blocks, x, item.rows, y, place);
+        multiply_block<Block, 1>(block, next, blocks, x, item.rows, all_fit, y, place);
     }
   }
 }
@@ -253,16 +257,20 @@ void multiply_few_rows_of(const QuantizedItem& item, Workplace& place) {
   const auto* block =
       static_cast<const Block*>(item.weight->data) + item.out_begin / packed_outs * blocks;
   float* to = item.y;
+  // As a rule every block of inputs fits, and is not asked again for every band.
+  bool all_fit = true;
+  for (std::int64_t b = 0; b < blocks; ++b)
+    all_fit = all_fit && fit_16_bits<Block>(item.x + b * item.x_step, C);
   for (std::int64_t out = item.out_begin; out < item.out_end; out += packed_outs) {
-    for (std::int64_t i = 0; i < C * packed_outs; ++i) y[i] = 0;
+    for (int c = 0; c < C; ++c) S::store_f32(S::zero_f32(), y + c * packed_outs);
     float* const sums[1] = {y};
     for (std::int64_t b = 0; b < blocks; ++b, ++block) {
       const InPlace<Block> w[1] = {{block}};
       const QuantizedInputs* x = item.x + b * item.x_step;
-      tile<FormOf<Block>, 1, C>(w, x, sums, place.sums, fit_16_bits<Block>(x, C));
+      tile<FormOf<Block>, 1, C>(w, x, sums, place.sums, all_fit || fit_16_bits<Block>(x, C));
     }
-    for (std::int64_t i = 0; i < item.rows * packed_outs; ++i) to[i] = y[i];
-    to += item.rows * packed_outs;
+    for (std::int64_t t = 0; t < item.rows; ++t, to += packed_outs)
+      S::store_f32(S::load_f32(y + t * packed_outs), to);
   }
 }
 
@@ -277,9 +285,6 @@ void multiply_rows(const QuantizedItem& item, void* scratch) {
     if (item.rows <= 8) return multiply_few_rows_of<Block, 8>(item, place);
   if constexpr (S::few_rows_max >= 12)
     if (item.rows <= 12) return multiply_few_rows_of<Block, 12>(item, place);
-  for (std::int64_t i = 0;
-       i < item.rows * ((item.out_end - item.out_begin + packed_outs - 1) / packed_outs * 16); ++i)
-    item.y[i] = 0;
   multiply_many_rows<Block>(item, scratch);
 }
 
