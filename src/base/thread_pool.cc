@@ -74,7 +74,8 @@ struct ThreadPool::State {
   void claim_pieces(int thread) {
     for (std::size_t i = 0; i < shares.size(); ++i) {
       Share& share = shares[(static_cast<std::size_t>(thread) + i) % shares.size()];
-      for (;;) {
+      // Looked at before it is claimed from: everybody comes by all shares at the end of a round.
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
         const std::int64_t begin = share.next.fetch_add(grain, std::memory_order_relaxed);
         if (begin >= share.end) break;
         (*work)(begin, std::min(begin + grain, share.end), thread);

@@ -32,8 +32,7 @@ std::array<int, 32> around_zero(const float* x, int half, Half& d_out) {
   d_out = to_half(d);
   std::array<int, 32> q{};
   for (std::size_t i = 0; i < 32; ++i)
-    q[i] = std::clamp(static_cast<int>(x[i] * id + (static_cast<float>(half) + 0.5f)), 0,
-                      2 * half - 1);
+    q[i] = whole_part(x[i] * id + (static_cast<float>(half) + 0.5f), 2 * half - 1);
   return q;
 }
 
@@ -43,15 +42,15 @@ std::array<int, 32> from_minimum(const float* x, int top, Half& d_out, Half& m_o
   d_out = to_half(d);
   m_out = to_half(minimum);
   std::array<int, 32> q{};
-  for (std::size_t i = 0; i < 32; ++i)
-    q[i] = std::clamp(static_cast<int>((x[i] - minimum) * id + 0.5f), 0, top);
+  for (std::size_t i = 0; i < 32; ++i) q[i] = whole_part((x[i] - minimum) * id + 0.5f, top);
   return q;
 }
 
 void encode(const float* x, const float*, MXFP4& b) {
   const float top = std::fabs(largest(x, 32));
   // The largest value of E2M1 is 6 = 1.5 x 2^2.
-  const int exponent = top > 0 ? static_cast<int>(std::floor(std::log2(top))) - 2 + 127 : 0;
+  const float power = std::min(128.0f, std::floor(std::log2(top)));  // of an infinite number too
+  const int exponent = top > 0 ? static_cast<int>(power) - 2 + 127 : 0;
   b.e = static_cast<std::uint8_t>(std::clamp(exponent, 0, 254));
   const float d = half_of_power(b.e);
   std::array<int, 32> q{};
@@ -131,7 +130,7 @@ void encode(const float* x, const float*, INT4& b) {
   const float d = top / 8.0f;
   std::memcpy(b.d, &d, sizeof d);
   for (int i = 0; i < INT4::size; ++i) {
-    const float q = std::clamp(std::nearbyint(x[i] / d), -8.0f, 7.0f);
+    const float q = std::max(-8.0f, std::min(7.0f, std::nearbyint(x[i] / d)));  // not a number: 7
     b.q[i / 2] = byte_of(b.q[i / 2] | (static_cast<int>(q) + 8) << 4 * (i % 2));
   }
 }

@@ -240,9 +240,11 @@ float as_finite_half(float value) { return to_float(to_half(std::min(value, 6550
 
 // The scale of least squared error leaves the numbers shorter than they were, and so all that is multiplied by them: a
 // sum of many keeps its size where sum(w x q) is sum(w x x). Half way there diverges least from the model (1 to 3 %
-// less at one and two bits, docs/gguf.md).
+// less at most formats of one and two bits, docs/gguf.md). Not beyond a quarter: what the vectors hardly fit must not
+// grow, and an infinite number must not spoil the others.
 float lengthened(float d, double squares, double product) {
-  return product > 0 ? as_finite_half(static_cast<float>(d * (0.5 + 0.5 * squares / product))) : d;
+  if (!(product > 0)) return d;
+  return as_finite_half(static_cast<float>(d * std::min(1.25, 0.5 + 0.5 * squares / product)));
 }
 
 // 256 numbers: scales of the groups, rounded to what the block can say; then by turns the block's scale for the vectors

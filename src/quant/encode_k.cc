@@ -74,18 +74,18 @@ bool refit_block(const float* x, const std::array<float, 256>& w, int group, int
 // not the best pair of steps, as one makes up for the other.
 bool move_scales(const float* x, const std::array<float, 256>& w, int group, int top, int scale_top,
                  AffineBlock& b) {
+  if (!std::isfinite(b.d) || !std::isfinite(b.dmin)) return false;
   bool moved = false;
   const auto size = static_cast<std::size_t>(group);
   for (std::size_t g = 0; g < 256 / size; ++g) {
     const auto error_at = [&](int step, int minimum_step) {
       const float scale = b.d * static_cast<float>(step);
       const float minimum = b.dmin * static_cast<float>(minimum_step);
-      const float id = inverse(scale), most = static_cast<float>(top);
+      const float id = inverse(scale);
       float sum = 0;
       for (std::size_t i = g * size; i < (g + 1) * size; ++i) {
-        const float level = std::clamp((x[i] + minimum) * id, 0.0f, most);
-        const float off =
-            scale * static_cast<float>(static_cast<int>(level + 0.5f)) - minimum - x[i];
+        const int level = whole_part((x[i] + minimum) * id + 0.5f, top);
+        const float off = scale * static_cast<float>(level) - minimum - x[i];
         sum += w[i] * (off * off);
       }
       return sum;

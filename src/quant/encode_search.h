@@ -14,6 +14,11 @@ namespace herd::quant {
 
 inline constexpr float tiny = 1e-30f;
 
+// The whole part of x within [0, top]; of what is not a number, top.
+inline int whole_part(float x, int top) {
+  return static_cast<int>(std::max(0.0f, std::min(static_cast<float>(top), x)));
+}
+
 inline int rounded(float x) { return static_cast<int>(std::lround(x)); }
 
 inline float inverse(float x) { return x != 0.0f ? 1.0f / x : 0.0f; }

@@ -170,6 +170,38 @@ TEST(Encode, VectorsOfAGridKeepHalfOfTheLengthTheyWouldLose) {
   }
 }
 
+// What vectors of a grid cannot say without raising what counts more is better left near zero.
+TEST(Encode, ALoneNumberThatHardlyCountsDoesNotRaiseItsNeighbours) {
+  std::vector<float> x(256, 0.0f), importance(256, 100.0f);
+  x[0] = importance[0] = 1.0f;
+  for (const DType type : {DType::iq3_s, DType::iq3_xxs, DType::iq2_s, DType::iq2_xs,
+                           DType::iq2_xxs, DType::iq1_m, DType::iq1_s}) {
+    const auto y = there_and_back(type, x, importance.data());
+    double error = 0;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      error += double{importance[i]} * std::pow(double{x[i]} - double{y[i]}, 2);
+    EXPECT_LT(error, 1.2) << row_of(type).name;  // 1 with nothing but zeros
+  }
+}
+
+// A damaged checkpoint may hold anything. Nothing may trap (sanitizers), and one infinite number leaves others finite.
+TEST(Encode, NumbersThatAreNoneDoNoHarm) {
+  constexpr float infinite = std::numeric_limits<float>::infinity();
+  for (const DTypeRow& row : dtype_table) {
+    if (!is_quantized(row.type) || !can_encode(row.type)) continue;
+    for (const float odd :
+         {infinite, -infinite, std::numeric_limits<float>::quiet_NaN(), 3e38f, -1e8f}) {
+      auto x = normal_numbers(256, 7);
+      x[3] = odd;
+      const auto y = there_and_back(row.type, x);
+      ASSERT_EQ(y.size(), x.size());
+      if (row.name.starts_with("iq2") && odd == infinite) {
+        for (const float value : y) ASSERT_TRUE(std::isfinite(value)) << row.name;
+      }
+    }
+  }
+}
+
 // Formats that are as the reference without importances.
 class Weighed : public testing::TestWithParam<DType> {};
 

@@ -49,7 +49,7 @@ const QuantizedKernels& chosen_quantized_kernels();
 // again for ""; products in bfloat16 follow in the width of their vectors. No kernel may run meanwhile. False if there
 // is no such name.
 bool force_quantized_kernels(std::string_view name);
-// Whether vectors of 512 bits are to be left alone, though the processor has them.
+// Whether products are to keep to vectors of less than 512 bits, though the processor has them.
 bool forced_below_512_bits();
 
 extern const QuantizedKernels quantized_vnni512;
