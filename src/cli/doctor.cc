@@ -116,8 +116,7 @@ json::object to_json(const Findings& found) {
   json::array sets;
   for (const std::string_view name : cpu::instruction_sets()) sets.emplace_back(name);
   json::array quantized;
-  for (const cpu::QuantizedKernels* one : cpu::quantized_kernels())
-    quantized.emplace_back(one->name);
+  for (const std::string_view name : cpu::quantized_kernel_names()) quantized.emplace_back(name);
   json::object parts, limits;
   for (const auto& [name, version] : versions()) parts[name] = version;
   for (const LimitRow& row : limit_rows()) limits[row.name] = row.value;
@@ -147,12 +146,6 @@ json::object to_json(const Findings& found) {
       {"limits", std::move(limits)}};
 }
 
-std::vector<std::string_view> quantized_names() {
-  std::vector<std::string_view> names;
-  for (const cpu::QuantizedKernels* one : cpu::quantized_kernels()) names.push_back(one->name);
-  return names;
-}
-
 std::string joined(const auto& words) {
   std::string out;
   for (const auto& word : words) out += fmt::format("{}{}", out.empty() ? "" : " ", word);
@@ -171,7 +164,8 @@ std::string to_text(const Findings& found) {
   line("kernels",
        fmt::format("{} (possible: {}), quantized: {} (HERD_KERNELS may name {}), {} threads",
                    cpu::chosen_instruction_set(), joined(cpu::instruction_sets()),
-                   cpu::chosen_quantized_kernels().name, joined(quantized_names()), found.threads));
+                   cpu::chosen_quantized_kernels().name, joined(cpu::quantized_kernel_names()),
+                   found.threads));
   line("arithmetic", fmt::format("{:.0f} GFLOP/s of float32 multiply-adds, {}", found.fma_gflops,
                                  found.bfloat16_gflops > 0
                                      ? fmt::format("{:.0f} of bfloat16's (training, pictures)",

@@ -35,8 +35,7 @@ std::unexpected<Error> unknown_command(const std::string& name) {
 Result<void> choose_kernels() {
   const char* wanted = std::getenv("HERD_KERNELS");
   if (wanted == nullptr || cpu::force_quantized_kernels(wanted)) return {};
-  std::vector<std::string_view> names;
-  for (const cpu::QuantizedKernels* one : cpu::quantized_kernels()) names.push_back(one->name);
+  const std::vector<std::string_view> names = cpu::quantized_kernel_names();
   return fail_with_hint(Code::usage,
                         fmt::format("HERD_KERNELS: kernels are {}, this processor has {}",
                                     shown(wanted), fmt::join(names, ", ")),

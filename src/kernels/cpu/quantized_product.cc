@@ -53,6 +53,12 @@ std::span<const QuantizedKernels* const> quantized_kernels() {
 #endif
 }
 
+std::vector<std::string_view> quantized_kernel_names() {
+  std::vector<std::string_view> names;
+  for (const QuantizedKernels* one : quantized_kernels()) names.push_back(one->name);
+  return names;
+}
+
 const QuantizedKernels& chosen_quantized_kernels() {
   if (forced != nullptr) return *forced;
   const std::string_view set = chosen_instruction_set();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "kernels/cpu/matmul_plan.h"
 #include "kernels/cpu/quantized_rows.h"
@@ -43,6 +44,7 @@ inline constexpr std::int64_t rows_beyond = 16;
 
 // Those that this processor has, best first. The last works everywhere.
 std::span<const QuantizedKernels* const> quantized_kernels();
+std::vector<std::string_view> quantized_kernel_names();
 // The best that the chosen instruction set (instruction_set.h) allows.
 const QuantizedKernels& chosen_quantized_kernels();
 // Makes products use the one of quantized_kernels() with this name, whatever the instruction set, or the chosen one
