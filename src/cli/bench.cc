@@ -340,7 +340,13 @@ class Bench {
   Machine machine_;        // as it was measured last
 };
 
-double rounded(double value) { return std::round(value * 1000) / 1000; }
+// To six significant digits. Not to decimals: a small model, or one pass that the system interrupted, reads hundredths
+// of a GB/s, and whoever computes with such a number needs its digits, too.
+double rounded(double value) {
+  const std::string text = fmt::format("{:.6g}", value);
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
 
 // Of the limit that is nearer, and which one it is.
 std::pair<double, std::string_view> fraction_of(const Row& row) {
