@@ -22,6 +22,8 @@ constexpr std::string_view extension = ".herd";
 // Besides the mixes: every matrix in the format that it has, and that where blocks are only moved, else bf16.
 // Directories alone have fp8.
 constexpr std::string_view keep = "keep", automatic = "auto", fp8 = "fp8", int4 = "int4";
+constexpr std::array<std::string_view, 5> vision_type_names = {automatic, "f32", "f16", "bf16",
+                                                               "q8_0"};
 constexpr auto type_names = [] {
   std::array<std::string_view, llama4::mix_table.size() + 3> out{automatic, keep, fp8};
   for (std::size_t i = 0; i < llama4::mix_table.size(); ++i) out[i + 3] = llama4::mix_table[i].name;
@@ -36,6 +38,7 @@ struct ConvertOptions {
   std::optional<std::string> imatrix = {};
   std::string mmproj;
   std::string vision_out;
+  std::string vision_type = std::string(automatic);
   std::int64_t shard_mib = 0;
   std::int64_t threads = 0;
 
@@ -60,6 +63,10 @@ struct ConvertOptions {
         option("mmproj", &O::mmproj, "the source's vision encoder, as for other commands"),
         option("vision_out", &O::vision_out,
                "where the vision encoder goes (GGUF keeps it apart); left out when not given"),
+        option("vision_type", &O::vision_type,
+               "number format of the vision encoder; auto: 16 bits, or f32, bf16 and keep as "
+               "--type says",
+               Choices{vision_type_names}),
         option("shard_mib", &O::shard_mib, "largest GGUF shard in MiB of tensors; 0: one file",
                Range{0, 1 << 30}),
         option("threads", &O::threads, "compute threads; 0 for all CPUs", Range{0, 1024}));
@@ -105,6 +112,31 @@ std::string summary_of(std::string_view file, const std::map<DType, llama4::Gguf
   return fmt::format("{}: {}; {:.2f} bits a weight", file, text, 8 * bytes / numbers);
 }
 
+// None: every matrix in the format that it has.
+Result<std::optional<llama4::MixRow>> mix_of(const ConvertOptions& options) {
+  const llama4::MixRow* named = llama4::find_mix(options.type);
+  if (named != nullptr) return options.pure ? llama4::pure(*named) : *named;
+  if (options.pure || options.imatrix)
+    return fail_with_hint(Code::usage,
+                          fmt::format("--type keep rounds nothing, so {} would do nothing",
+                                      options.pure ? "--pure" : "--imatrix"),
+                          "--type names a format to round to, as q4_k_m");
+  return std::nullopt;
+}
+
+// None where the encoder is not spoken of.
+Result<std::optional<DType>> vision_type_of(const ConvertOptions& options, const fs::path& source,
+                                            bool has_vision, bool packs) {
+  if (options.vision_type == automatic) return std::nullopt;
+  if (!has_vision)
+    return fail(Code::usage, "--vision-type is for vision encoders; {} has none", source.string());
+  if (!packs && options.vision_out.empty())
+    return fail_with_hint(Code::usage,
+                          "--vision-type is given, but no --vision-out to write that file",
+                          "--vision-out mmproj-NAME.gguf");
+  return llama4::find_mix(options.vision_type)->attention;
+}
+
 Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const ConvertOptions& options,
                      Target target) {
   const bool packs = target == Target::packed_store;
@@ -116,6 +148,8 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
   if (options.type == fp8)
     return fail(Code::usage, "--type fp8 is written to directories only; {} is a file",
                 options.destination);
+  HERD_TRY(const std::optional<DType> vision_type,
+           vision_type_of(options, source, loaded.config().vision.has_value(), packs));
   // Before an hour of writing, not after it.
   if (!options.vision_out.empty() && fs::exists(options.vision_out))
     return fail(Code::cannot_create, "{}: exists", options.vision_out);
@@ -123,21 +157,15 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
       fs::is_regular_file(source)
           ? loaded.store().gguf().front().find("tokenizer.ggml.tokens") != nullptr
           : fs::exists(source / "tokenizer.json") || fs::exists(source / "tokenizer.model");
-  std::optional<llama4::MixRow> mix;  // none: keep
-  if (const llama4::MixRow* named = llama4::find_mix(options.type)) mix = *named;
-  if (!mix && (options.pure || options.imatrix))
-    return fail_with_hint(Code::usage,
-                          fmt::format("--type keep rounds nothing, so {} would do nothing",
-                                      options.pure ? "--pure" : "--imatrix"),
-                          "--type names a format to round to, as q4_k_m");
-  if (mix && options.pure) mix = llama4::pure(*mix);
+  HERD_TRY(const std::optional<llama4::MixRow> mix, mix_of(options));
   llama4::GgufExport out{
       .mix = mix ? &*mix : nullptr,
       .kind = packs ? checkpoint::GgufKind::packed_store : checkpoint::GgufKind::gguf,
       .shard_bytes = static_cast<std::uint64_t>(options.shard_mib) << 20,
       .name = name_of(source),
       .words = {},
-      .projector = options.vision_out};
+      .projector = options.vision_out,
+      .vision_type = vision_type};
   if (packs) {
     const fs::path parts[] = {source};
     out.source = fmt::format("{} {}", name_of(source), server::fingerprint(parts, "", ""));
@@ -180,6 +208,7 @@ Result<void> to_hugging_face(const fs::path& source, llama4::Loaded& loaded,
                              const ConvertOptions& options) {
   for (const auto& [given, flag] : {std::pair{options.imatrix.has_value(), "--imatrix"},
                                     {!options.vision_out.empty(), "--vision-out"},
+                                    {options.vision_type != automatic, "--vision-type"},
                                     {options.shard_mib > 0, "--shard-mib"}})
     if (given)
       return fail(Code::usage, "{} is for GGUF files; {} is to be a directory", flag,

@@ -1,13 +1,18 @@
-// Pictures may be multiplied in bfloat16: how near that is to float32, and that tiles stay by themselves.
+// Pictures may be multiplied in bfloat16, their encoder be in eight bits: how near that is to float32, and that tiles
+// stay by themselves.
 #include "engine/look.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/rng.h"
 #include "base/thread_pool.h"
 #include "kernels/cpu/bfloat16_product.h"
+#include "llama4/gguf_export.h"
 #include "llama4/load.h"
 
 namespace herd::engine {
@@ -25,38 +30,76 @@ std::vector<float> tiles_of(std::int64_t first, std::int64_t count, std::int64_t
   return pixels;
 }
 
-TEST(Look, RoundedPicturesAreNearExactOnesAndTilesStayByThemselves) {
-  const auto loaded = llama4::load(fs::path(HERD_ROOT) / "models/cria").value();
-  const llama4::Model& model = loaded->model();
-  const llama4::VisionConfig& vision = *model.config().vision;
+// The vectors of tiles [first, first + count).
+std::vector<float> see(const llama4::Model& model, std::int64_t first, std::int64_t count,
+                       DType kv_dtype) {
+  const std::int64_t side = model.config().vision->image_size;
   ThreadPool pool(2);
-  const auto see = [&](std::int64_t first, std::int64_t count, DType kv_dtype) {
-    Context ctx(cpu_kernels(), pool);
-    std::vector<float> pixels = tiles_of(first, count, vision.image_size);
-    const Tensor tiles{pixels.data(), DType::f32, {count, 3, vision.image_size, vision.image_size}};
-    const auto seen = look_at(model, ctx, tiles, kv_dtype).as<float>();
-    EXPECT_FALSE(ctx.lane.bfloat16);  // text stays exact
-    return std::vector<float>(seen.begin(), seen.end());
-  };
-  const std::vector<float> exact = see(0, 3, DType::f32), rounded = see(0, 3, DType::bf16);
-  std::vector<float> one_by_one;
-  for (std::int64_t tile = 0; tile < 3; ++tile)
-    for (const float x : see(tile, 1, DType::bf16)) one_by_one.push_back(x);
-  EXPECT_EQ(rounded, one_by_one);
+  Context ctx(cpu_kernels(), pool);
+  std::vector<float> pixels = tiles_of(first, count, side);
+  const Tensor tiles{pixels.data(), DType::f32, {count, 3, side, side}};
+  const auto seen = look_at(model, ctx, tiles, kv_dtype).as<float>();
+  EXPECT_FALSE(ctx.lane.bfloat16);  // text stays exact
+  return {seen.begin(), seen.end()};
+}
 
+// Of the length of `exact`.
+double distance(const std::vector<float>& given, const std::vector<float>& exact) {
   double error = 0, size = 0;
   for (std::size_t i = 0; i < exact.size(); ++i) {
-    const double difference = double{rounded[i]} - double{exact[i]};
+    const double difference = double{given[i]} - double{exact[i]};
     error += difference * difference;
     size += double{exact[i]} * double{exact[i]};
   }
   const double relative = std::sqrt(error / size);
-  RecordProperty("relative_error", std::to_string(relative));
+  testing::Test::RecordProperty("relative_error", std::to_string(relative));
+  return relative;
+}
+
+std::vector<float> seen_one_by_one(const llama4::Model& model, std::int64_t count) {
+  std::vector<float> all;
+  for (std::int64_t tile = 0; tile < count; ++tile)
+    std::ranges::copy(see(model, tile, 1, DType::bf16), std::back_inserter(all));
+  return all;
+}
+
+TEST(Look, RoundedPicturesAreNearExactOnesAndTilesStayByThemselves) {
+  const auto loaded = llama4::load(fs::path(HERD_ROOT) / "models/cria").value();
+  const llama4::Model& model = loaded->model();
+  const std::vector<float> exact = see(model, 0, 3, DType::f32),
+                           rounded = see(model, 0, 3, DType::bf16);
+  EXPECT_EQ(rounded, seen_one_by_one(model, 3));
+  const double relative = distance(rounded, exact);
   EXPECT_LT(relative, 0.02);
   if (cpu::has_bfloat16_products())
     EXPECT_GT(relative, 1e-5);
   else
     EXPECT_EQ(relative, 0);
+}
+
+// An encoder in Q8_0: its inputs are rounded to eight bits, attention's to bfloat16.
+TEST(Look, EncodersInEightBitsAreNearExactOnesAndTilesStayByThemselves) {
+  const auto exact_model = llama4::load(fs::path(HERD_ROOT) / "models/cria").value();
+  const fs::path store = fs::temp_directory_path() / fmt::format("look-{}.herd", getpid());
+  llama4::GgufExport out{.kind = checkpoint::GgufKind::packed_store,
+                         .name = {},
+                         .words = {},
+                         .projector = {},
+                         .vision_type = DType::q8_0};
+  ThreadPool pool(2);
+  ASSERT_TRUE(llama4::write_gguf(exact_model->model(), store, out, pool).has_value());
+  const auto loaded = llama4::load(store).value();
+  fs::remove(store);
+  const llama4::Model& model = loaded->model();
+  const std::vector<float> exact = see(exact_model->model(), 0, 3, DType::f32),
+                           rounded = see(model, 0, 3, DType::bf16),
+                           attention_exact = see(model, 0, 3, DType::f32);
+  EXPECT_EQ(rounded, seen_one_by_one(model, 3));
+  EXPECT_EQ(rounded != attention_exact, cpu::has_bfloat16_products());
+  EXPECT_GT(distance(attention_exact, exact), 1e-4);  // it is in eight bits
+  EXPECT_LT(distance(attention_exact, exact), 0.03);
+  EXPECT_LT(distance(rounded, attention_exact), 0.03);
+  EXPECT_LT(distance(rounded, exact), 0.03);
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ class Parts final : public nn::ParameterVisitor {
  public:
   Parts(Model& model, const GgufExport& options)
       : mix_(options.mix),
+        vision_type_(options.vision_type),
         packs_(options.kind == GgufKind::packed_store),
         ties_(model.config().text.ties_embeddings) {
     model.parameters(*this);
@@ -80,10 +81,22 @@ class Parts final : public nn::ParameterVisitor {
   void add(const std::string& gguf, std::string_view name, const Shape& shape,
            std::vector<const Matrix*> matrices) {
     HERD_CHECK(!gguf.empty(), "no GGUF name for {}", name);
-    const DType type = mix_ == nullptr ? kept_type(gguf, matrices) : mixed_type(gguf, name, shape);
+    const DType type = is_vision(name) && vision_type_ ? encoder_type(gguf, name, shape[-1])
+                       : mix_ == nullptr               ? kept_type(gguf, matrices)
+                                                       : mixed_type(gguf, name, shape);
     const bool packed = packs_ && is_packed_in_stores(name, type);
     text_or_vision(name).push_back(
         {{gguf, type, shape, packed}, role_of(name), std::move(matrices), {}});
+  }
+
+  // The patches' matrix is a convolution to others, who want its numbers whole.
+  DType encoder_type(const std::string& gguf, std::string_view name, std::int64_t row_width) {
+    if (name.contains("patch_embedding")) return DType::f32;
+    if (row_width % static_cast<std::int64_t>(row_of(*vision_type_).block) == 0)
+      return *vision_type_;
+    fallen_back.push_back(fmt::format("{} is f16: its rows of {} are not whole blocks of {}", gguf,
+                                      row_width, row_of(*vision_type_).name));
+    return DType::f16;
   }
 
   DType mixed_type(const std::string& gguf, std::string_view name, const Shape& shape) {
@@ -117,6 +130,7 @@ class Parts final : public nn::ParameterVisitor {
   }
 
   const MixRow* mix_;
+  std::optional<DType> vision_type_;
   bool packs_, ties_;
 };
 
@@ -239,7 +253,9 @@ GgufKeys projector_keys(const Config& config, const GgufExport& options, std::ui
   keys.put("general.architecture", "clip");
   keys.put("general.type", "mmproj");
   keys.put("general.name", std::string_view(options.name));
-  keys.put("general.file_type", std::min(file_type, std::uint32_t{1}));
+  keys.put("general.file_type", options.vision_type
+                                    ? find_mix(row_of(*options.vision_type).name)->file_type
+                                    : std::min(file_type, std::uint32_t{1}));
   keys.put("clip.has_vision_encoder", true);
   keys.put("clip.projector_type", "llama4");
   keys.put("clip.use_gelu", true);

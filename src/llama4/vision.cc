@@ -1,6 +1,7 @@
 #include "llama4/vision.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "ops/attention.h"
@@ -182,21 +183,24 @@ VisionBlock::VisionBlock(const VisionConfig& config)
       up_(config.width, config.inner_width, true),
       down_(config.inner_width, config.width, true) {}
 
-bool VisionAttention::is_of(DType dtype) const {
-  return query_.weight.dtype == dtype && key_.weight.dtype == dtype &&
-         value_.weight.dtype == dtype && out_.weight.dtype == dtype;
+bool VisionAttention::is_of(bool (*format)(DType)) const {
+  return std::ranges::all_of(std::array{&query_, &key_, &value_, &out_},
+                             [&](const nn::Linear* one) { return format(one->weight.dtype); });
 }
 
-bool VisionBlock::is_of(DType dtype) const {
-  return attention_.is_of(dtype) && up_.weight.dtype == dtype && down_.weight.dtype == dtype;
+// Matrices of numbers in blocks round their inputs to eight bits by themselves.
+bool VisionBlock::may_round() const {
+  const auto all_are = [&](bool (*format)(DType)) {
+    return attention_.is_of(format) && format(up_.weight.dtype) && format(down_.weight.dtype);
+  };
+  return all_are([](DType dtype) { return dtype == DType::bf16; }) || all_are(is_quantized);
 }
 
 Tensor VisionBlock::operator()(Context& ctx, const Tensor& x_TW, const Angles& angles,
                                std::int64_t length) const {
   // A tile alone has rows enough to be treated as many are, so that its bits do not depend on how many there are.
   constexpr std::int64_t rounded_length_min = 64;
-  const Rounding rounding(
-      ctx, ctx.rounds_pictures && length >= rounded_length_min && is_of(DType::bf16));
+  const Rounding rounding(ctx, ctx.rounds_pictures && length >= rounded_length_min && may_round());
   const Tensor h_TW = add(ctx, x_TW, attention_(ctx, attention_norm_(ctx, x_TW), angles, length));
   return add(ctx, h_TW, down_(ctx, gelu(ctx, up_(ctx, feed_forward_norm_(ctx, h_TW)))));
 }

@@ -21,7 +21,8 @@ class VisionAttention {
   Tensor operator()(Context& ctx, const Tensor& x_TW, const Angles& angles,
                     std::int64_t length) const;
   void parameters(nn::ParameterVisitor& visitor);
-  [[nodiscard]] bool is_of(DType dtype) const;  // every matrix
+  // Whether every matrix is of such a format.
+  [[nodiscard]] bool is_of(bool (*format)(DType)) const;
 
  private:
   nn::Linear query_, key_, value_, out_;
@@ -34,9 +35,11 @@ class VisionBlock {
   Tensor operator()(Context& ctx, const Tensor& x_TW, const Angles& angles,
                     std::int64_t length) const;
   void parameters(nn::ParameterVisitor& visitor);
-  [[nodiscard]] bool is_of(DType dtype) const;  // every matrix
 
  private:
+  // Whether what it computes is no finer than bfloat16 in any case, by the formats of its matrices.
+  [[nodiscard]] bool may_round() const;
+
   nn::LayerNorm attention_norm_, feed_forward_norm_;
   VisionAttention attention_;
   nn::Linear up_, down_;

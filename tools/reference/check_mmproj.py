@@ -2,6 +2,7 @@
 and answer the same questions about the same pictures, greedily.
 
   python3 tools/reference/check_mmproj.py LLAMA_SERVER [--herd build/herd] [--model models/cria] [--count 24]
+      [--vision-type q8_0]
 
 LLAMA_SERVER is the program of that name out of llama.cpp's own build (its tools/server, which holds mtmd). Printed:
 every answer that differs, then how many were equal and how many right. llama.cpp leaves out the `<|image|>` token that
@@ -53,11 +54,13 @@ def main():
     parser.add_argument("--herd", default=str(ROOT / "build/herd"))
     parser.add_argument("--model", default=str(ROOT / "models/cria"))
     parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--vision-type", default="auto", help="of herd convert")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         here = pathlib.Path(name)
         text, vision = str(here / "model.gguf"), str(here / "mmproj-model.gguf")
-        convert = [options.herd, "convert", options.model, text, "--type", "f16", "--vision-out", vision]
+        convert = [options.herd, "convert", options.model, text, "--type", "f16", "--vision-out", vision,
+                   "--vision-type", options.vision_type]
         subprocess.run(convert, check=True)
         samples = subprocess.run(
             [options.herd, "gen", "--task", "shapes", "--split", "held_out", "--count", str(options.count),
