@@ -106,23 +106,25 @@ Result<int> finetune(Arguments arguments) {
   FinetuneOptions options;
   llama4::AdapterOptions adapter;
   RunOptions run;
+  bool adapters_are_meant = false;
   auto parse = [&]() -> Result<std::optional<std::string>> {
     Flags flags("finetune", "teach a model conversations from a file, whole or by adapters",
                 "herd finetune models/cria conversations.jsonl --out tuned");
     flags.add(options, {{"model"}, {"data"}});
     flags.add(adapter);
     flags.add(run);
-    return flags.parse(arguments);
+    HERD_TRY(std::optional<std::string> help, flags.parse(arguments));
+    adapters_are_meant = flags.has_any_of(adapter);
+    return help;
   };
   run.out = "tuned";
   HERD_TRY(const std::optional<std::string> help, parse());
   if (help) HERD_TRY_VOID(print(*help));
   if (help) return 0;
-  if (options.method == "full" && adapter != llama4::AdapterOptions{})
+  if (options.method == "full" && adapters_are_meant)
     return fail(Code::usage,
                 "herd finetune: --rank, --alpha, --rslora and --targets are of adapters, and "
-                "--method full learns "
-                "every weight");
+                "--method full learns every weight");
   HERD_TRY(const fs::path model, find_model(options.model));
   HERD_TRY(const llama4::Config config, llama4::read_config(model));
   const train::Recipe recipe = recipe_of(options, adapter, model, config.text.context);

@@ -269,6 +269,7 @@ TEST(Flags, ThatDoNothingAreErrors) {
   const std::vector<std::string> commands[] = {
       {"eval", cria, "recall", "--needles"},
       {"finetune", cria, "x.jsonl", "--method", "full", "--rank", "4"},
+      {"finetune", cria, "x.jsonl", "--method", "full", "--rank", "16"},  // the default
       {"eval", cria, "--choices", "x.jsonl", "--needles"},
       {"export", cria, "--training", "elsewhere", "--out", "new"},
       {"export", cria + "/recipe.toml", "--adapter", "a", "--out", "new"}};

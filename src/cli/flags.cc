@@ -176,6 +176,10 @@ void Flags::add_rows(std::span<const OptionRow> rows, std::span<const Positional
   }
 }
 
+bool Flags::has(std::string_view field) const {
+  return state_->app.count("--" + flag_name(field)) > 0;
+}
+
 Result<std::optional<std::string>> Flags::parse(std::span<const std::string> arguments) {
   // CLI11 takes them last first.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());

@@ -8,6 +8,7 @@
 //   HERD_TRY(const std::optional<std::string> help, flags.parse(arguments));
 #pragma once
 
+#include <algorithm>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -56,7 +57,16 @@ class Flags {
   // otherwise. Fails with usage or out_of_range; the hint of an unknown flag is the nearest one.
   Result<std::optional<std::string>> parse(std::span<const std::string> arguments);
 
+  // Whether what parse() was given has any field of `options` as a flag, be it with its default value.
+  template <typename Options>
+  [[nodiscard]] bool has_any_of(Options& options) const {
+    return std::ranges::any_of(option_rows(options),
+                               [&](const OptionRow& row) { return has(row.name); });
+  }
+
  private:
+  [[nodiscard]] bool has(std::string_view field) const;
+
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -177,6 +177,24 @@ TEST(Serve, NamesWhatIsWrongWithItsNewFlags) {
   EXPECT_EQ(status({"--allow-media-host", "127.0.0.1"}, "no name of a host"), 2);
 }
 
+TEST(Serve, TakesAdaptersForAllRequestsOrForThoseThatNameThem) {
+  const std::string one = HERD_ROOT "/tests/data/adapters/scout",
+                    all = HERD_ROOT "/tests/data/adapters";
+  const auto ran = [](const char* model, std::vector<std::string> more) {
+    more.insert(more.begin(), {"serve", test_model(model), "--port", "0"});
+    return run_herd(more);
+  };
+  const Ran both = ran("scout", {"--adapter", one, "--adapters", all});
+  EXPECT_EQ(both.status, 2);
+  EXPECT_THAT(both.err, HasSubstr("give either"));
+  const Ran single = ran("scout", {"--adapters", one});
+  EXPECT_EQ(single.status, 2);
+  EXPECT_THAT(single.err, HasSubstr("this is an adapter"));
+  const Ran none = ran("scout", {"--adapters", all + "/none"});
+  EXPECT_EQ(none.status, 66);
+  EXPECT_THAT(none.err, HasSubstr("no such directory"));
+}
+
 // F10: the signal lets a stream come to its end, and tells everybody else that there is no more.
 TEST(Serve, F10SigtermLetsStreamsEnd) {
   const TemporaryDirectory data;

@@ -38,7 +38,6 @@ struct AdapterOptions {
 
   // What an adapter's sum counts.
   [[nodiscard]] float scale() const;
-  bool operator==(const AdapterOptions&) const = default;
 };
 
 // A matrix of a model, or all experts' matrices of a kind, and what is learned beside it.
