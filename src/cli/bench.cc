@@ -81,7 +81,7 @@ class WeightSizes final : public nn::ParameterVisitor {
   std::map<std::int64_t, Size> expert;  // one of each layer: mixes give layers different formats
   // Of a picture: met by patches, by those and the class vector, by vectors after the pixel shuffle.
   Size patches_alone, every_patch, every_vector;
-  std::set<DType> of_patches;  // what those are of that every patch meets
+  std::map<DType, double> of_patches;  // products of each format of those that every patch meets
 
   void matrix(std::string_view name, Matrix& matrix) override {
     if (name.starts_with("lm_head."))
@@ -94,7 +94,7 @@ class WeightSizes final : public nn::ParameterVisitor {
     else if (name.starts_with("vision_model.")) {
       const bool embeds = name.starts_with("vision_model.patch_embedding.");
       (embeds ? patches_alone : every_patch) += size_of(matrix);
-      if (!embeds) of_patches.insert(matrix.dtype);
+      if (!embeds) of_patches[matrix.dtype] += size_of(matrix).products;
     }
   }
   void vector(std::string_view, Tensor&) override {}
@@ -165,11 +165,13 @@ class Passes {
 
   // How most of a tile is multiplied (engine/look.h).
   [[nodiscard]] Arithmetic sees_in() const {
-    const bool rounds = sizes_.of_patches == std::set{DType::bf16} && kv_dtype_ != DType::f32 &&
+    const auto& formats = sizes_.of_patches;
+    const auto products = [](const auto& format) { return format.second; };
+    const DType most = std::ranges::max_element(formats, {}, products)->first;
+    const bool rounds = most == DType::bf16 && formats.size() == 1 && kv_dtype_ != DType::f32 &&
                         cpu::has_bfloat16_products();
     if (rounds) return Arithmetic::bfloat16;
-    return std::ranges::any_of(sizes_.of_patches, is_quantized) ? Arithmetic::int8
-                                                                : Arithmetic::float32;
+    return is_quantized(most) ? Arithmetic::int8 : Arithmetic::float32;
   }
 
   // What `test` reads and multiplies.

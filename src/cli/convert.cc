@@ -17,7 +17,7 @@ namespace herd::cli {
 namespace {
 
 constexpr std::string_view targets[] = {"auto", "gguf", "herd", "hf"};
-constexpr std::string_view extension = ".herd";
+constexpr std::string_view extension = ".herd", gguf_extension = ".gguf";
 
 // Besides the mixes: every matrix in the format that it has, and that where blocks are only moved, else bf16.
 // Directories alone have fp8.
@@ -64,8 +64,8 @@ struct ConvertOptions {
         option("vision_out", &O::vision_out,
                "where the vision encoder goes (GGUF keeps it apart); left out when not given"),
         option("vision_type", &O::vision_type,
-               "number format of the vision encoder; auto: 16 bits, or f32, bf16 and keep as "
-               "--type says",
+               "number format of the vision encoder; auto: what it has if that is quantized, else "
+               "16 bits; f32 and keep as --type says",
                Choices{vision_type_names}),
         option("shard_mib", &O::shard_mib, "largest GGUF shard in MiB of tensors; 0: one file",
                Range{0, 1 << 30}),
@@ -83,9 +83,20 @@ enum class Target : std::uint8_t { gguf, packed_store, directory };
 
 Target target_of(const ConvertOptions& options) {
   const std::string_view to = options.to, name = options.destination;
-  if (to == "gguf" || (to == "auto" && name.ends_with(".gguf"))) return Target::gguf;
+  if (to == "gguf" || (to == "auto" && name.ends_with(gguf_extension))) return Target::gguf;
   if (to == "herd" || (to == "auto" && name.ends_with(extension))) return Target::packed_store;
   return Target::directory;
+}
+
+// Nobody who writes "model.bin" means a directory.
+Result<void> expect_name_of_directory(const fs::path& destination) {
+  constexpr std::string_view endings_of_files[] = {".bin", ".ggml", ".pt", ".pth", ".safetensors"};
+  const std::string ending = destination.extension().string();
+  if (fs::is_directory(destination) || std::ranges::count(endings_of_files, ending) == 0) return {};
+  return fail_with_hint(
+      Code::usage,
+      fmt::format("{}: a file whose name ends in {} is not written", destination.string(), ending),
+      "names that end in .gguf or .herd are files; --to hf makes a directory of any name");
 }
 
 void warn_of(const std::vector<std::string>& notes, std::string_view what) {
@@ -115,6 +126,9 @@ std::string summary_of(std::string_view file, const std::map<DType, llama4::Gguf
 // None: every matrix in the format that it has.
 Result<std::optional<llama4::MixRow>> mix_of(const ConvertOptions& options) {
   const llama4::MixRow* named = llama4::find_mix(options.type);
+  if (named != nullptr && options.imatrix && !is_quantized(named->experts))
+    return fail(Code::usage, "--type {} has no blocks to round to, so --imatrix would do nothing",
+                options.type);
   if (named != nullptr) return options.pure ? llama4::pure(*named) : *named;
   if (options.pure || options.imatrix)
     return fail_with_hint(Code::usage,
@@ -124,17 +138,37 @@ Result<std::optional<llama4::MixRow>> mix_of(const ConvertOptions& options) {
   return std::nullopt;
 }
 
-// None where the encoder is not spoken of.
+// None where no format is named.
 Result<std::optional<DType>> vision_type_of(const ConvertOptions& options, const fs::path& source,
                                             bool has_vision, bool packs) {
-  if (options.vision_type == automatic) return std::nullopt;
-  if (!has_vision)
-    return fail(Code::usage, "--vision-type is for vision encoders; {} has none", source.string());
+  const bool names_type = options.vision_type != automatic;
+  if (!has_vision && (names_type || !options.vision_out.empty()))
+    return fail_with_hint(
+        Code::usage,
+        fmt::format("{} is for vision encoders; {} has none",
+                    names_type ? "--vision-type" : "--vision-out", source.string()),
+        fs::is_regular_file(source) ? "that of a GGUF file is a file of its own: --mmproj FILE"
+                                    : "");
+  if (!names_type) return std::nullopt;
   if (!packs && options.vision_out.empty())
     return fail_with_hint(Code::usage,
                           "--vision-type is given, but no --vision-out to write that file",
                           "--vision-out mmproj-NAME.gguf");
   return llama4::find_mix(options.vision_type)->attention;
+}
+
+// Before an hour of writing, not after it.
+Result<void> check_vision_out(const ConvertOptions& options) {
+  const fs::path out = options.vision_out;
+  if (out.empty()) return {};
+  if (out == fs::path(options.destination))
+    return fail(Code::usage, "{} is to be the model and, by --vision-out, its vision encoder",
+                out.string());
+  if (fs::exists(out)) return fail(Code::cannot_create, "{}: exists", out.string());
+  if (out.has_parent_path() && !fs::is_directory(out.parent_path()))
+    return fail(Code::cannot_create, "{}: there is no directory {}", out.string(),
+                out.parent_path().string());
+  return {};
 }
 
 Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const ConvertOptions& options,
@@ -150,9 +184,7 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
                 options.destination);
   HERD_TRY(const std::optional<DType> vision_type,
            vision_type_of(options, source, loaded.config().vision.has_value(), packs));
-  // Before an hour of writing, not after it.
-  if (!options.vision_out.empty() && fs::exists(options.vision_out))
-    return fail(Code::cannot_create, "{}: exists", options.vision_out);
+  HERD_TRY_VOID(check_vision_out(options));
   const bool has_words =
       fs::is_regular_file(source)
           ? loaded.store().gguf().front().find("tokenizer.ggml.tokens") != nullptr
@@ -196,11 +228,17 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
   ThreadPool pool(static_cast<int>(options.threads));
   HERD_TRY(const auto notes, llama4::write_gguf(loaded.model(), options.destination, out, pool));
   warn_of(notes, "tensors");
-  if (mix && row_of(mix->experts).block > 32 && !notes.empty())
+  const auto is_of_wide_blocks = [](const std::string& note) { return !note.ends_with("q8_0"); };
+  if (mix && row_of(mix->experts).block > 32 && std::ranges::any_of(notes, is_of_wide_blocks))
     log(LogLevel::warn,
         "q4_0, q4_1, q5_0, q5_1, q8_0 and iq4_nl have blocks of 32, which fit more widths");
   log(LogLevel::info, "{}",
-      summary_of(options.destination, llama4::gguf_shares(loaded.model(), out)));
+      summary_of(options.shard_mib > 0 ? fmt::format("shards of {}", options.destination)
+                                       : options.destination,
+                 llama4::gguf_shares(loaded.model(), out)));
+  if (!options.destination.ends_with(packs ? extension : gguf_extension))
+    log(LogLevel::warn, "{} is known as a model once its name ends in {}", options.destination,
+        packs ? extension : gguf_extension);
   return {};
 }
 
@@ -211,13 +249,15 @@ Result<void> to_hugging_face(const fs::path& source, llama4::Loaded& loaded,
                                     {options.vision_type != automatic, "--vision-type"},
                                     {options.shard_mib > 0, "--shard-mib"}})
     if (given)
-      return fail(Code::usage, "{} is for GGUF files; {} is to be a directory", flag,
+      return fail(Code::usage, "{} is for files; {} is to be a directory", flag,
                   options.destination);
   if (options.type != "bf16" && options.type != "f32" && options.type != fp8 &&
       options.type != int4)
-    return fail(Code::usage,
-                "{}: --type {} is not written to directories; bf16, f32, fp8 and int4 are",
-                options.destination, options.type);
+    return fail_with_hint(
+        Code::usage,
+        fmt::format("{}: --type {} is not written to directories; bf16, f32, fp8 and int4 are",
+                    options.destination, options.type),
+        "a destination whose name ends in .gguf or .herd is a file");
   if (options.pure)
     return fail(Code::usage, "--pure is for files; in a directory experts alone are in {}",
                 options.type);
@@ -231,8 +271,15 @@ Result<void> to_hugging_face(const fs::path& source, llama4::Loaded& loaded,
   if (error) return fail(Code::cannot_create, "{}: {}", out.string(), error.message());
   if (fs::exists(out / "config.json"))
     return fail(Code::cannot_create, "{}: has a model already", out.string());
+  for (const auto& entry : fs::directory_iterator(out, error))
+    if (entry.path().extension() != ".part")  // of a conversion that was ended from outside
+      return fail(Code::cannot_create, "{}: is a directory with other files in it, as {}",
+                  out.string(), entry.path().filename().string());
   Result<void> written = train::export_model(loaded.model(), type, source, out);
   if (!written) fs::remove(out, error);  // where nothing came of it; a directory with files stays
+  if (written)
+    log(LogLevel::info, "{}: {}, {:.1f} MiB", out.string(), options.type,
+        static_cast<double>(fs::file_size(out / "model.safetensors", error)) / (1 << 20));
   return written;
 }
 
@@ -247,7 +294,10 @@ Result<int> run(Arguments arguments, std::string_view command, std::string_view 
   if (help) return 0;
   HERD_TRY(const fs::path source, find_model(options.source));
   HERD_TRY(const std::unique_ptr<llama4::Loaded> loaded, llama4::load(source, {}, options.mmproj));
+  for (const std::string& note : loaded->config().notes) log(LogLevel::info, "{}", note);
   const Target target = target_of(options);
+  if (options.to == "auto" && target == Target::directory)
+    HERD_TRY_VOID(expect_name_of_directory(options.destination));
   const bool moves_blocks =
       target == Target::packed_store ||
       (target == Target::gguf && loaded->store().format() == checkpoint::Format::packed);

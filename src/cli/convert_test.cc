@@ -107,44 +107,6 @@ TEST_F(Convert, APackedStoreIsReadyAtOnceSaysTheSameAndGoesBack) {
   EXPECT_THAT(shards.err, HasSubstr("--shard-mib is for GGUF files"));
 }
 
-TEST_F(Convert, AVisionEncoderInEightBitsIsSmallerAndSeesTheSame) {
-  ASSERT_EQ(run_herd({"convert", cria, at("a.gguf"), "--vision-out", at("mmproj-a.gguf")}).status,
-            0);
-  const Ran made = run_herd({"convert", at("a.gguf"), at("b.gguf"), "--type", "keep",
-                             "--vision-out", at("mmproj-b.gguf"), "--vision-type", "q8_0"});
-  ASSERT_EQ(made.status, 0) << made.err;
-  EXPECT_THAT(made.err,
-              HasSubstr("21 in q8_0"));  // 6 of each of 3 layers, 2 of the adapter, 1 behind
-  EXPECT_EQ(fs::file_size(at("b.gguf")), fs::file_size(at("a.gguf")));
-  EXPECT_LT(3 * fs::file_size(at("mmproj-b.gguf")), 2 * fs::file_size(at("mmproj-a.gguf")));
-  EXPECT_EQ(run_herd({"gen", "--task", "shapes", "--count", "4", "--pictures", at("seen")}).status,
-            0);
-  const auto answer = [&](const char* mmproj, const fs::path& picture) {
-    return run_herd({"generate", at("a.gguf"), "What colour is the shape?", "--image", picture,
-                     "--mmproj", at(mmproj), "--temperature", "0", "--max-tokens", "12"})
-        .out;
-  };
-  int pictures = 0;
-  for (const auto& entry : fs::directory_iterator(directory / "seen")) {
-    if (entry.path().extension() != ".png") continue;
-    ++pictures;
-    const std::string wanted = answer("mmproj-a.gguf", entry.path());
-    EXPECT_FALSE(wanted.empty());
-    EXPECT_EQ(answer("mmproj-b.gguf", entry.path()), wanted);
-  }
-  EXPECT_GE(pictures, 4);
-
-  const auto refused = [&](std::vector<std::string> words, const char* why) {
-    words.insert(words.end(), {"--vision-type", "q8_0"});
-    const Ran ran = run_herd(words);
-    EXPECT_EQ(ran.status, 2);
-    EXPECT_THAT(ran.err, HasSubstr(why));
-  };
-  refused({"convert", cria, at("x.gguf")}, "no --vision-out");
-  refused({"convert", test_model("topk2"), at("x.gguf"), "--vision-out", at("y.gguf")}, "has none");
-  refused({"convert", cria, at("dir")}, "--vision-type is for GGUF files");
-}
-
 TEST_F(Convert, ExpertsInFp8AreReadBackAndDivergeLittle) {
   ASSERT_EQ(run_herd({"convert", cria, at("fp8"), "--type", "fp8"}).status, 0);
   const json::value config = json::parse(read_file(directory / "fp8/config.json", 1 << 20).value());
@@ -209,8 +171,20 @@ TEST_F(Convert, SaysWhatItCannot) {
   for (const char* flag : {"--imatrix", "--vision-out", "--shard-mib"}) {
     const Ran ran = run_herd({"convert", cria, at("dir"), flag, "7"});
     EXPECT_EQ(ran.status, 2) << flag;
-    EXPECT_THAT(ran.err, HasSubstr(fmt::format("{} is for GGUF files", flag)));
+    EXPECT_THAT(ran.err, HasSubstr(fmt::format("{} is for files", flag)));
   }
+  for (const char* name : {"x.bin", "x.safetensors"}) {
+    const Ran ending = run_herd({"convert", cria, at(name)});
+    EXPECT_EQ(ending.status, 2) << name;
+    EXPECT_THAT(ending.err, HasSubstr("names that end in .gguf or .herd are files"));
+  }
+  const Ran among = run_herd({"convert", cria, directory.string()});
+  EXPECT_EQ(among.status, 73);
+  EXPECT_THAT(among.err, HasSubstr("a directory with other files in it, as "));
+  const Ran rounds_not =
+      run_herd({"convert", cria, at("x.gguf"), "--type", "f16", "--imatrix", "i"});
+  EXPECT_EQ(rounds_not.status, 2);
+  EXPECT_THAT(rounds_not.err, HasSubstr("--imatrix would do nothing"));
   EXPECT_THAT(run_herd({"convert", cria, at("none/x.gguf")}).err,
               HasSubstr("there is no directory"));
   const Ran wide = run_herd({"quantize", cria, at("wide.gguf"), "--type", "q4_k"});

@@ -17,6 +17,7 @@ namespace {
 
 struct InspectOptions {
   std::string model;
+  std::string mmproj;
   bool tensors = false;
   bool scan = false;
   std::int64_t threads = 0;
@@ -27,6 +28,7 @@ struct InspectOptions {
     return option_list(
         option("model", &O::model,
                "a checkpoint directory, a .gguf or .herd file, or the name cria"),
+        option("mmproj", &O::mmproj, "the vision encoder, as for other commands"),
         option("tensors", &O::tensors, "list every tensor: name, type, shape, file"),
         option("scan", &O::scan,
                "read every weight and count NaN and infinity; fails if there are any"),
@@ -156,12 +158,12 @@ std::optional<Error> why_not_loadable(checkpoint::Store store, const llama4::Con
 Result<Inspection> look_at(const fs::path& directory, const InspectOptions& options) {
   Inspection found;
   found.path = directory.string();
-  HERD_TRY(found.config, llama4::read_config(directory));
+  HERD_TRY(found.config, llama4::read_config(directory, options.mmproj));
   found.census = llama4::take_census(found.config);
   found.kv_dtype = found.config.torch_dtype == "float32" ? DType::f32 : DType::bf16;
   found.caches = cache_rows(found.config, found.kv_dtype);
   found.notes = found.config.notes;
-  auto store = llama4::open_store(directory);
+  auto store = llama4::open_store(directory, options.mmproj);
   if (!store && store.error().code == Code::missing_input) {
     found.format = "none";
     found.weight_bytes = found.census.total * row_of(DType::bf16).bytes;

@@ -58,13 +58,17 @@ Result<fs::path> find_model(const std::string& model) {
   if (fs::is_directory(model)) return fs::path(model);
   if (fs::is_regular_file(model) && (model.ends_with(".gguf") || model.ends_with(".herd")))
     return fs::path(model);
+  std::string places;
   // A bare name is a model that came with herd: beside the program's source or where it was installed.
   if (is_plain_file_name(model)) {
     std::error_code ignored;
     const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
     for (const fs::path& base : {fs::path("models"), program.parent_path() / "../models",
-                                 program.parent_path() / "../share/herd/models"})
-      if (fs::is_directory(base / model)) return (base / model).lexically_normal();
+                                 program.parent_path() / "../share/herd/models"}) {
+      const fs::path path = (base / model).lexically_normal();
+      if (fs::is_directory(path)) return path;
+      places += fmt::format("{}{}", places.empty() ? "" : ", ", path.string());
+    }
   }
   if (fs::is_regular_file(model))
     return fail_with_hint(Code::missing_input,
@@ -72,7 +76,8 @@ Result<fs::path> find_model(const std::string& model) {
                           "a GGUF file is known by its name: rename it or link to it");
   return fail_with_hint(
       Code::missing_input,
-      fmt::format("{}: no such model directory, .gguf or .herd file", shown(model)),
+      fmt::format("{}: no such model directory, .gguf or .herd file{}", shown(model),
+                  places.empty() ? "" : fmt::format(", and none at {}", places)),
       "give a directory with config.json and *.safetensors (or params.json and "
       "consolidated.*.pth), a .gguf or .herd file, "
       "or cria, the model that herd carries");

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "llama4/names.h"
+
 namespace herd::llama4 {
 namespace {
 
@@ -28,7 +30,7 @@ class Counter final : public nn::ParameterVisitor {
   void add(std::string_view name, std::int64_t elements) {
     const auto count = static_cast<std::uint64_t>(elements);
     census.total += count;
-    if (name.starts_with("vision_model.") || name.starts_with("multi_modal_projector."))
+    if (is_of_vision(name))
       census.vision += count;
     else
       census.active += count;

@@ -77,6 +77,7 @@ struct Config {
   std::string torch_dtype;                // what the file says its weights are; informative only
   std::vector<std::string>
       notes;  // corrections made while reading, for the banner and `herd inspect`
+  bool leaves_vision_out = false;  // the files have a vision encoder, and the user wants none
 };
 
 // Reads Hugging Face's config.json (transformers 4 and 5 spellings; multimodal and text-only). All problems are listed

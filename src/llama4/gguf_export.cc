@@ -8,6 +8,7 @@
 #include "checkpoint/store.h"
 #include "kernels/packed.h"
 #include "llama4/gguf.h"
+#include "llama4/names.h"
 #include "llama4/packed_weights.h"
 #include "quant/encode.h"
 #include "quant/formats.h"
@@ -71,31 +72,37 @@ class Parts final : public nn::ParameterVisitor {
   std::vector<std::string> fallen_back;
 
  private:
-  static bool is_vision(std::string_view name) {
-    return name.starts_with("vision_model.") || name.starts_with("multi_modal_projector.");
-  }
   std::vector<Part>& text_or_vision(std::string_view name) {
-    return is_vision(name) ? vision : text;
+    return is_of_vision(name) ? vision : text;
   }
 
   void add(const std::string& gguf, std::string_view name, const Shape& shape,
            std::vector<const Matrix*> matrices) {
     HERD_CHECK(!gguf.empty(), "no GGUF name for {}", name);
-    const DType type = is_vision(name) && vision_type_ ? encoder_type(gguf, name, shape[-1])
-                       : mix_ == nullptr               ? kept_type(gguf, matrices)
-                                                       : mixed_type(gguf, name, shape);
+    const DType type = mix_ == nullptr && !(is_of_vision(name) && vision_type_)
+                           ? kept_type(gguf, matrices)
+                       : is_of_vision(name) ? encoder_type(gguf, name, shape[-1], matrices)
+                                            : mixed_type(gguf, name, shape);
     const bool packed = packs_ && is_packed_in_stores(name, type);
     text_or_vision(name).push_back(
         {{gguf, type, shape, packed}, role_of(name), std::move(matrices), {}});
   }
 
-  // The patches' matrix is a convolution to others, who want its numbers whole.
-  DType encoder_type(const std::string& gguf, std::string_view name, std::int64_t row_width) {
+  // What is named; else 16 bits, because encoders are small and their rows seldom whole blocks. What is in blocks
+  // already stays so, as it would be no better in 16 bits. Patches' matrix is a convolution to others, who want its
+  // numbers whole.
+  DType encoder_type(const std::string& gguf, std::string_view name, std::int64_t row_width,
+                     std::span<const Matrix* const> matrices) {
+    const DType has = matrices[0]->dtype;
+    DType wanted = vision_type_ ? *vision_type_ : mix_->attention;
+    if (!vision_type_ && is_quantized(has) && wanted != DType::f32)
+      return kept_type(gguf, matrices);
+    if (!vision_type_ && is_quantized(wanted))
+      wanted = has == DType::bf16 ? DType::bf16 : DType::f16;
     if (name.contains("patch_embedding")) return DType::f32;
-    if (row_width % static_cast<std::int64_t>(row_of(*vision_type_).block) == 0)
-      return *vision_type_;
+    if (row_width % static_cast<std::int64_t>(row_of(wanted).block) == 0) return wanted;
     fallen_back.push_back(fmt::format("{} is f16: its rows of {} are not whole blocks of {}", gguf,
-                                      row_width, row_of(*vision_type_).name));
+                                      row_width, row_of(wanted).name));
     return DType::f16;
   }
 
@@ -103,11 +110,6 @@ class Parts final : public nn::ParameterVisitor {
     const bool tied = ties_ && name.starts_with("lm_head.");
     const Role role = tied ? Role::embedding : role_of(name);
     const DType type = type_for(*mix_, role, shape[-1]);
-    // Encoders are small and their rows seldom whole blocks: 16 bits, patches and positions wider.
-    if (is_vision(name))
-      return name.contains("patch_embedding") || mix_->attention == DType::f32 ? DType::f32
-             : mix_->attention == DType::bf16                                  ? DType::bf16
-                                                                               : DType::f16;
     if (role != Role::small && type != type_for(*mix_, role, 256))
       fallen_back.push_back(fmt::format("{} is {}: its rows of {} are not whole blocks of {}", gguf,
                                         row_of(type).name, shape[-1],
@@ -201,18 +203,15 @@ void put_differences(GgufKeys& keys, const Config& config) {
   keys.put("herd.rope_scaling.original_context_length", u32(rule.original_context));
 }
 
-// As llama.cpp numbers what most of the numbers are; 0, float32, where the model was made for that.
-std::uint32_t file_type_of(const Config& config, const GgufExport& options,
-                           std::span<const Part> parts) {
-  if (options.mix != nullptr) return options.mix->file_type;
-  if (config.torch_dtype == "float32") return find_mix("f32")->file_type;
+// As llama.cpp numbers what most of the matrices' numbers are.
+std::uint32_t file_type_of(std::span<const Part> parts) {
   std::array<std::int64_t, dtype_table.size()> numbers{};
   for (const Part& part : parts)
     if (!part.matrices.empty())
       numbers[static_cast<std::size_t>(part.planned.dtype)] += part.planned.shape.elements();
   const auto most = static_cast<DType>(std::ranges::max_element(numbers) - numbers.begin());
   for (const MixRow& row : mix_table)
-    if (row.experts == most && most != DType::f32) return row.file_type;
+    if (row.experts == most) return row.file_type;
   return find_mix("bf16")->file_type;
 }
 
@@ -253,9 +252,7 @@ GgufKeys projector_keys(const Config& config, const GgufExport& options, std::ui
   keys.put("general.architecture", "clip");
   keys.put("general.type", "mmproj");
   keys.put("general.name", std::string_view(options.name));
-  keys.put("general.file_type", options.vision_type
-                                    ? find_mix(row_of(*options.vision_type).name)->file_type
-                                    : std::min(file_type, std::uint32_t{1}));
+  keys.put("general.file_type", file_type);
   keys.put("clip.has_vision_encoder", true);
   keys.put("clip.projector_type", "llama4");
   keys.put("clip.use_gelu", true);
@@ -454,8 +451,8 @@ Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
                            {},
                            divisors});
   }
-  const std::uint32_t file_type = file_type_of(config, options, parts.text);
-  GgufKeys keys = text_keys(config, options, file_type);
+  GgufKeys keys = text_keys(
+      config, options, options.mix != nullptr ? options.mix->file_type : file_type_of(parts.text));
   if (options.kind == GgufKind::packed_store) {
     if (!options.source.empty()) keys.put("herd.packed.source", std::string_view(options.source));
     if (config.text.ties_embeddings) keys.put("herd.ties_embeddings", true);
@@ -464,7 +461,8 @@ Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
   keys.append(options.words);
   HERD_TRY_VOID(write_text(out, keys, parts.text, options, pool));
   if (!options.projector.empty() && config.vision && !parts.vision.empty())
-    HERD_TRY_VOID(write_file(options.projector, projector_keys(config, options, file_type),
+    HERD_TRY_VOID(write_file(options.projector,
+                             projector_keys(config, options, file_type_of(parts.vision)),
                              parts.vision, options, pool));
   return std::move(parts.fallen_back);
 }

@@ -40,7 +40,7 @@ struct GgufExport {
   std::string source = {};        // fingerprint of what a packed store is made of
   fs::path projector;             // where a GGUF's vision encoder goes; empty: nowhere
   std::optional<DType> vision_type =
-      {};  // of the vision encoder's matrices; none: 16 bits, or as `mix` says
+      {};  // of the vision encoder's matrices; none: 16 bits or f32, by `mix`
   ImportanceOf importance = {};
   std::function<void(std::uint64_t bytes)> progress = {};  // bytes of numbers just written
 };

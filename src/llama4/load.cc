@@ -1,5 +1,6 @@
 #include "llama4/load.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -13,6 +14,7 @@ namespace herd::llama4 {
 namespace {
 
 constexpr std::size_t names_shown_max = 5;
+constexpr std::string_view no_encoder = "none";  // as a file of one
 
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
@@ -176,65 +178,76 @@ class Binder final : public nn::ParameterVisitor {
   std::array<std::int64_t, dtype_table.size()> elements_{};
 };
 
-// Whether a vision encoder gives vectors of the width that a model takes; folders hold files of several models. A model
-// whose own file has an encoder takes no other.
-Result<bool> gives_width_of(const fs::path& projector, const fs::path& model) {
-  HERD_TRY(const checkpoint::Store text, checkpoint::Store::open(model));
-  if (text.gguf().front().find("llama4.vision.block_count") != nullptr) return false;
+// Some files have their vision encoder within.
+bool has_encoder_within(const checkpoint::Store& text) {
+  return !text.gguf().empty() && text.gguf().front().find("llama4.vision.block_count") != nullptr;
+}
+
+// Whether a vision encoder gives vectors of the width that a model takes; folders hold files of several models.
+Result<bool> gives_width_of(const fs::path& projector, const checkpoint::Store& text) {
   HERD_TRY(const checkpoint::Store vision, checkpoint::Store::open(projector));
   HERD_TRY(const auto given, vision.gguf().front().integer("clip.vision.projection_dim"));
   HERD_TRY(const auto taken, text.gguf().front().integer("llama4.embedding_length"));
   return !given || !taken || *given == *taken;
 }
 
-// The vision encoders beside a model's file that give its width, by name.
+// "mmproj-cria.gguf" and "cria-mmproj.gguf" are of "cria.gguf".
+bool is_named_after(const fs::path& projector, const fs::path& model) {
+  const std::string name = projector.stem().string(), of = model.stem().string();
+  return name.size() == of.size() + std::string_view("-mmproj").size() &&
+         (name.starts_with(of) || name.ends_with(of));
+}
+
+// The vision encoders beside a model's file that give its width: those with its name in theirs first, then by name.
+// None for a model that has its own within.
 Result<std::vector<fs::path>> encoders_beside(const fs::path& model) {
+  const std::vector<fs::path> projectors = checkpoint::find_projectors(model);
   std::vector<fs::path> out;
-  for (const fs::path& file : checkpoint::find_projectors(model)) {
-    const Result<bool> ours = gives_width_of(file, model);
+  if (projectors.empty()) return out;
+  HERD_TRY(const checkpoint::Store text, checkpoint::Store::open(model));
+  if (has_encoder_within(text)) return out;
+  for (const fs::path& file : projectors) {
+    const Result<bool> ours = gives_width_of(file, text);
     if (!ours)
       return fail_with_hint(ours.error().code, ours.error().message,
                             "--mmproj none leaves the vision encoder out");
     if (*ours) out.push_back(file);
   }
+  std::ranges::stable_partition(out,
+                                [&](const fs::path& file) { return is_named_after(file, model); });
   return out;
 }
 
-}  // namespace
-
-Result<void> Loaded::bind() {
-  Binder binder(tensors_, floats_);
-  model_.parameters(binder);
-  HERD_TRY_VOID(binder.verdict());
-  weight_type_ = binder.commonest_type();
-  return tensors_.expect_none_left();
+// A file that is named would be used by nobody where the model has an encoder within.
+Result<void> expect_none_within(const fs::path& model, const fs::path& projector) {
+  const auto is_within = [&]() -> Result<bool> {
+    if (!fs::is_regular_file(model)) return true;
+    HERD_TRY(const checkpoint::Store text, checkpoint::Store::open(model));
+    return has_encoder_within(text);
+  };
+  HERD_TRY(const bool within, is_within());
+  if (!within) return {};
+  return fail_with_hint(
+      Code::usage,
+      fmt::format("--mmproj {}: {} has its vision encoder within, if it has one",
+                  shown(projector.string()), model.string()),
+      "a file for the encoder is of GGUF files; --mmproj none leaves the encoder out");
 }
 
-Result<checkpoint::Store> open_store(const fs::path& model, const fs::path& projector,
-                                     const checkpoint::Progress& progress) {
-  fs::path vision = projector == "none" ? fs::path() : projector;
-  if (projector.empty() && fs::is_regular_file(model)) {
-    HERD_TRY(const std::vector<fs::path> files, encoders_beside(model));
-    if (!files.empty()) vision = files.front();
-  }
-  return checkpoint::Store::open(model, progress, vision);
+Result<Config> config_of_file(const fs::path& file, const fs::path& projector) {
+  HERD_TRY(const checkpoint::Store store, open_store(file, projector));
+  auto config = config_from_gguf(store);
+  if (!config) return std::unexpected(std::move(config).error().in(file.string()));
+  if (!projector.empty()) return config;
+  HERD_TRY(const std::vector<fs::path> encoders, encoders_beside(file));
+  if (encoders.size() > 1)
+    config->notes.push_back(fmt::format(
+        "{} vision encoders lie beside the model; of these {} is taken; --mmproj takes another",
+        encoders.size(), encoders.front().filename().string()));
+  return config;
 }
 
-Result<Config> read_config(const fs::path& directory, const fs::path& projector) {
-  if (fs::is_regular_file(directory)) {
-    HERD_TRY(const checkpoint::Store store, open_store(directory, projector));
-    auto config = config_from_gguf(store);
-    if (!config) return std::unexpected(std::move(config).error().in(directory.string()));
-    if (projector.empty()) {
-      HERD_TRY(const std::vector<fs::path> files, encoders_beside(directory));
-      if (files.size() > 1)
-        config->notes.push_back(fmt::format(
-            "{} vision encoders lie beside the model; of these the first by name, {}, is taken; "
-            "--mmproj takes another",
-            files.size(), files.front().filename().string()));
-    }
-    return config;
-  }
+Result<Config> config_of_directory(const fs::path& directory) {
   const fs::path hugging_face = directory / "config.json", meta = directory / "params.json";
   if (!fs::exists(hugging_face) && !fs::exists(meta)) {
     std::string file;  // a directory that holds a GGUF file is meant as that file
@@ -259,6 +272,39 @@ Result<Config> read_config(const fs::path& directory, const fs::path& projector)
     HERD_TRY(const json::value said, read_json(generation.string()));
     if (auto applied = apply_generation_config(*config, said); !applied)
       return std::unexpected(std::move(applied).error().in(generation.string()));
+  }
+  return config;
+}
+
+}  // namespace
+
+Result<void> Loaded::bind() {
+  Binder binder(tensors_, floats_);
+  model_.parameters(binder);
+  HERD_TRY_VOID(binder.verdict());
+  weight_type_ = binder.commonest_type();
+  return tensors_.expect_none_left();
+}
+
+Result<checkpoint::Store> open_store(const fs::path& model, const fs::path& projector,
+                                     const checkpoint::Progress& progress) {
+  fs::path vision = projector == no_encoder ? fs::path() : projector;
+  if (!vision.empty()) HERD_TRY_VOID(expect_none_within(model, vision));
+  if (projector.empty() && fs::is_regular_file(model)) {
+    HERD_TRY(const std::vector<fs::path> files, encoders_beside(model));
+    if (!files.empty()) vision = files.front();
+  }
+  return checkpoint::Store::open(model, progress, vision);
+}
+
+Result<Config> read_config(const fs::path& model, const fs::path& projector) {
+  if (!projector.empty() && projector != no_encoder)
+    HERD_TRY_VOID(expect_none_within(model, projector));
+  HERD_TRY(Config config, fs::is_regular_file(model) ? config_of_file(model, projector)
+                                                     : config_of_directory(model));
+  if (projector == no_encoder) {
+    config.leaves_vision_out = config.vision.has_value();
+    config.vision.reset();
   }
   return config;
 }

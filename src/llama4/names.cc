@@ -48,6 +48,10 @@ std::string canonical_name(std::string_view stored) {
   return std::string(stored);
 }
 
+bool is_of_vision(std::string_view canonical) {
+  return canonical.starts_with("vision_model.") || canonical.starts_with("multi_modal_projector.");
+}
+
 Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config& config,
                                     const checkpoint::Progress& progress) {
   TensorMap map;
@@ -66,6 +70,7 @@ Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config
   }
   for (MergedTensor& one : named) {
     if (one.canonical.empty()) continue;
+    if (config.leaves_vision_out && is_of_vision(one.canonical)) continue;
     NamedTensor& tensor = one.tensor;
     if (is_scale(one.canonical)) {
       auto floats = as_floats(tensor);

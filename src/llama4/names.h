@@ -73,13 +73,16 @@ class TensorMap {
 
 // Names every tensor of `store`. Views of the mapped files, except: weight scales become float32, tensors that a file
 // keeps at an odd address are copied, and matrices in int4 and the pieces of Meta's checkpoints are put together in
-// memory of the TensorMap
-// (`progress` tells how far that is). Fails with duplicate_tensor when two stored names mean the
-// same tensor, and with the errors of llama4/meta.h and llama4/pack_quantized.h.
+// memory of the TensorMap (`progress` tells how far that is). Without those of a vision encoder that is left out. Fails
+// with duplicate_tensor when two stored names mean the same tensor, and with the errors of llama4/meta.h and
+// llama4/pack_quantized.h.
 Result<TensorMap> canonical_tensors(const checkpoint::Store& store, const Config& config,
                                     const checkpoint::Progress& progress = {});
 
 // "language_model.model.layers.0.x" -> "layers.0.x"; empty for tensors that carry nothing (rotary_emb.inv_freq).
 std::string canonical_name(std::string_view stored);
+
+// Whether a tensor is of the vision encoder, its projector into the text model included.
+bool is_of_vision(std::string_view canonical);
 
 }  // namespace herd::llama4

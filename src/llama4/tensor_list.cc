@@ -1,6 +1,7 @@
 #include "llama4/tensor_list.h"
 
 #include "llama4/model.h"
+#include "llama4/names.h"
 
 namespace herd::llama4 {
 namespace {
@@ -41,8 +42,7 @@ std::vector<ListedTensor> list_tensors(const Config& config) {
 }
 
 std::string published_name(std::string_view canonical, bool text_only) {
-  if (canonical.starts_with("vision_model.") || canonical.starts_with("multi_modal_projector."))
-    return std::string(canonical);
+  if (is_of_vision(canonical)) return std::string(canonical);
   const bool is_head = canonical.starts_with("lm_head.");
   return fmt::format("{}{}{}", text_only ? "" : "language_model.", is_head ? "" : "model.",
                      canonical);

@@ -188,7 +188,7 @@ bool VisionAttention::is_of(bool (*format)(DType)) const {
                              [&](const nn::Linear* one) { return format(one->weight.dtype); });
 }
 
-// Matrices of numbers in blocks round their inputs to eight bits by themselves.
+// Quantized matrices round their own inputs to eight bits, so this adds attention's.
 bool VisionBlock::may_round() const {
   const auto all_are = [&](bool (*format)(DType)) {
     return attention_.is_of(format) && format(up_.weight.dtype) && format(down_.weight.dtype);

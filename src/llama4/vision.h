@@ -37,7 +37,7 @@ class VisionBlock {
   void parameters(nn::ParameterVisitor& visitor);
 
  private:
-  // Whether what it computes is no finer than bfloat16 in any case, by the formats of its matrices.
+  // Whether its matrices' formats allow that inputs are rounded to bfloat16.
   [[nodiscard]] bool may_round() const;
 
   nn::LayerNorm attention_norm_, feed_forward_norm_;

@@ -246,7 +246,7 @@ Result<void> expect_whole_groups(const llama4::TextConfig& text) {
                         text.width, text.expert_width, group);
   return fail_with_hint(Code::usage,
                         fmt::format("{}, so a directory cannot hold them in int4", what),
-                        "a packed store (--to herd) gives such rows q8_0 instead");
+                        "a packed store (--to herd) gives such rows q8_0 or f16 instead");
 }
 
 Result<void> write_weights(llama4::Model& model, DType dtype, const fs::path& path) {

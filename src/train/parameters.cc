@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/rng.h"
+#include "llama4/names.h"
 #include "nn/adapter.h"
 
 namespace herd::train {
@@ -81,8 +82,7 @@ Parameters::Parameters(llama4::Model& model, Learned learned) {
                      .offset = count_,
                      .count = numbers,
                      .routed = name.contains(".experts."),
-                     .of_vision = name.starts_with("vision_model.") ||
-                                  name.starts_with("multi_modal_projector.")});
+                     .of_vision = llama4::is_of_vision(name)});
     count_ += (numbers + alignment - 1) / alignment * alignment;
   };
   EachParameter lister(
