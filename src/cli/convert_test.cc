@@ -79,6 +79,37 @@ TEST_F(Convert, FewerBitsDivergeAndAreMeasured) {
   EXPECT_NEAR(read.at("ppl").to_number<double>(), q8.at("ppl").to_number<double>(), 1e-6);
 }
 
+// Every text stands for itself: a window that the end of another began would be read with other eyes.
+TEST_F(Convert, TextsOfJsonLinesAreReadOneByOne) {
+  const char* first = "Pablo was in the tent. Alice was in the gym. Where is Pablo? In the tent.";
+  const char* second = "Anna is in the yard. The soap was in the yard. Anna grabbed the soap.";
+  const auto read = [&](const std::string& file, std::vector<std::string> more) {
+    std::vector<std::string> words = {"perplexity", cria, file, "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const json::value found = document_of(run_herd(words));
+    return std::pair(found.at("nll").to_number<double>(), found.at("tokens").to_number<double>());
+  };
+  write_file(directory / "lines.jsonl",
+             std::string_view(fmt::format(
+                 "{{\"text\": \"{}\"}}\n\n{{\"text\": \"{}\", \"n\": 1}}\n", first, second)))
+      .value();
+  double sum = 0, tokens = 0;
+  for (const char* text : {first, second}) {
+    write_file(directory / "one.txt", std::string_view(text)).value();
+    const auto [mean, count] = read(at("one.txt"), {});
+    sum += mean * count;
+    tokens += count;
+    fs::remove(directory / "one.txt");
+  }
+  const auto [mean, count] = read(at("lines.jsonl"), {"--field", "text"});
+  EXPECT_EQ(count, tokens);
+  EXPECT_NEAR(mean, sum / tokens, 1e-9);
+  const Ran wrong = run_herd({"perplexity", cria, at("lines.jsonl"), "--field", "n"});
+  EXPECT_EQ(wrong.status, 65);
+  EXPECT_THAT(wrong.err,
+              HasSubstr("lines.jsonl, line 1: no such member, wanted an object with a text 'n'"));
+}
+
 TEST_F(Convert, APackedStoreIsReadyAtOnceSaysTheSameAndGoesBack) {
   ASSERT_EQ(run_herd({"quantize", cria, at("q4.gguf"), "--vision-out", at("mmproj.gguf")}).status,
             0);

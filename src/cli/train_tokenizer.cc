@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "cli/command.h"
 #include "cli/flags.h"
+#include "cli/json_lines.h"
 #include "cli/output.h"
 #include "text/bpe.h"
 #include "text/bpe_training.h"
@@ -125,31 +126,6 @@ std::vector<Part> parts_of(const std::vector<Source>& sources, bool lines) {
   return parts;
 }
 
-// The member `field` of every line of `part`; empty lines are none.
-Result<void> count_lines(const Part& part, const std::string& field, text::PieceCounts& counts) {
-  for (std::size_t begin = 0, end = 0; begin < part.text.size(); begin = end + 1) {
-    end = std::min(part.text.find('\n', begin), part.text.size());
-    const std::string_view line = part.text.substr(begin, end - begin);
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const auto where = [&] {
-      const std::string_view all = part.source->text;
-      const auto offset = static_cast<std::size_t>(part.text.data() - all.data()) + begin;
-      return fmt::format(
-          "{}, line {}", part.source->name,
-          1 + std::count(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
-    };
-    auto value = parse_json(line);
-    if (!value) return std::unexpected(std::move(value).error().in(where()));
-    const json::value* member = find(*value, field);
-    if (member == nullptr || !member->is_string())
-      return fail(Code::invalid_json, "{}: {}, wanted an object with a text {}", where(),
-                  member == nullptr ? "no such member" : "the member is no text", shown(field));
-    const json::string& text = member->get_string();
-    counts.add(std::string_view(text.data(), text.size()));
-  }
-  return {};
-}
-
 Result<text::PieceCounts> count(const TrainTokenizerOptions& options,
                                 const std::vector<Source>& sources) {
   const std::vector<Part> parts = parts_of(sources, options.field.has_value());
@@ -175,7 +151,10 @@ Result<text::PieceCounts> count(const TrainTokenizerOptions& options,
         const Part& part = parts[static_cast<std::size_t>(item)];
         if (!options.field) {
           into.add(part.text);
-        } else if (auto counted = count_lines(part, *options.field, into); !counted) {
+        } else if (auto counted =
+                       each_text(part.source->name, part.source->text, part.text, *options.field,
+                                 [&](std::string_view text) { into.add(text); });
+                   !counted) {
           const std::lock_guard lock(mutex);
           if (failed < 0 || item < failed) error = std::move(counted);
           if (failed < 0 || item < failed) failed = item;
