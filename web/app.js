@@ -5,6 +5,7 @@ const $ = (id) => document.getElementById(id);
 const log = $("log"), text = $("text"), status = $("status");
 
 let model = "";
+let needsKey = false;  // whether the server answers those with a key alone
 let turns = [];       // {role, text, pictures: [data URL], element}
 let waiting = [];     // pictures of the next message, as data URLs
 let running = null;   // AbortController of the answer that is being written
@@ -271,7 +272,7 @@ async function greet() {
   try {
     const response = await fetch("/version");
     if (!response.ok) throw new Error(await problemOf(response));
-    model = (await response.json()).model;
+    ({ model, needs_key: needsKey } = await response.json());
     $("model").textContent = model;
     await offerAdapters();
   } catch (error) {
@@ -279,8 +280,9 @@ async function greet() {
   }
 }
 
-// A choice where the server has adapters of its model; those who may not ask see the model's name alone.
+// A choice where the server has adapters of its model; those who may not ask see the model's name alone, and do not.
 async function offerAdapters() {
+  if (needsKey && !$("key").value.trim()) return;
   let names = [];
   try {
     const response = await fetch("/v1/models", { headers: headers() });

@@ -196,10 +196,12 @@ void metrics(Service& service, SharedExchange exchange) {
 }
 
 void version(Service& service, SharedExchange exchange) {
+  const bool needs_key = service.keys() != nullptr && service.keys()->required();
   answer_with(exchange,
               json_response(json::object{{"version", service.options().version},
                                          {"system_fingerprint", service.options().fingerprint},
-                                         {"model", service.options().model_id}}));
+                                         {"model", service.options().model_id},
+                                         {"needs_key", needs_key}}));
 }
 
 void not_offered(Service&, SharedExchange exchange) {

@@ -25,6 +25,7 @@ TEST(Routes, E9AnswersTheSmallEndpoints) {
   EXPECT_EQ(text_at(parsed(served().ask("GET", "/health")), "status"), "ok");
   EXPECT_EQ(text_at(parsed(served().ask("GET", "/ready")), "status"), "ready");
   EXPECT_EQ(text_at(parsed(served().ask("GET", "/version")), "model"), "cria");
+  EXPECT_FALSE(parsed(served().ask("GET", "/version")).at("needs_key").as_bool());
   EXPECT_THAT(served().ask("GET", "/metrics").body, HasSubstr("\nherd_requests_running 0\n"));
   EXPECT_EQ(text_at(parsed(served().ask("GET", "/v1/models")), "data.0.id"), "cria");
   EXPECT_EQ(text_at(parsed(served().ask("GET", "/v1/models/cria")), "object"), "model");
@@ -94,6 +95,7 @@ TEST(Routes, A36D5EveryRouteWantsItsKey) {
     };
     std::string wrong = infer;
     wrong.back() = wrong.back() == '0' ? '1' : '0';
+    EXPECT_TRUE(parsed(own.ask("GET", "/version")).at("needs_key").as_bool());
     std::size_t guarded = 0;
     for (const Route& route : routes()) {
       const bool open = route.scope == Scope::none;
