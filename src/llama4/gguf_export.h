@@ -39,8 +39,8 @@ struct GgufExport {
   checkpoint::GgufKeys words;     // tokenizer, chat template: what the caller knows
   std::string source = {};        // fingerprint of what a packed store is made of
   fs::path projector;             // where a GGUF's vision encoder goes; empty: nowhere
-  std::optional<DType> vision_type =
-      {};  // of the vision encoder's matrices; none: 16 bits or f32, by `mix`
+  // Of the vision encoder's matrices; none: what they have if that is quantized, else 16 bits or f32, by `mix`.
+  std::optional<DType> vision_type = {};
   ImportanceOf importance = {};
   std::function<void(std::uint64_t bytes)> progress = {};  // bytes of numbers just written
 };
