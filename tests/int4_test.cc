@@ -102,8 +102,8 @@ class Int4 : public testing::Test {
     return directory / name;
   }
 
-  Result<std::vector<std::string>> write(const fs::path& from, const char* name, const char* mix,
-                                         GgufKind kind) {
+  Result<std::vector<llama4::GgufNote>> write(const fs::path& from, const char* name,
+                                              const char* mix, GgufKind kind) {
     const auto loaded = open(from);
     ThreadPool pool(2);
     return llama4::write_gguf(
@@ -154,7 +154,7 @@ TEST_F(Int4, AStoreHasTheBitsOfTheDirectoryWhateverItIsMadeOf) {
   const fs::path from = model(256, 128), hugging_face = exported(from, "int4");
   const auto made = write(from, "a.herd", "int4", GgufKind::packed_store);
   ASSERT_TRUE(made) << to_string(made.error());
-  EXPECT_TRUE(made->empty()) << made->front();
+  EXPECT_TRUE(made->empty()) << made->front().text;
   ASSERT_TRUE(write(hugging_face, "b.herd", "", GgufKind::packed_store));
   const auto a = open(directory / "a.herd"), b = open(directory / "b.herd"),
              read = open(hugging_face);
@@ -194,7 +194,7 @@ TEST_F(Int4, NeedsWholeGroups) {
   const auto notes = write(from, "a.herd", "int4", GgufKind::packed_store);
   ASSERT_TRUE(notes);
   ASSERT_FALSE(notes->empty());
-  EXPECT_THAT(notes->front(), HasSubstr("not whole blocks of int4"));
+  EXPECT_THAT(notes->front().text, HasSubstr("not whole blocks of int4"));
 }
 
 }  // namespace

@@ -81,7 +81,6 @@ class WeightSizes final : public nn::ParameterVisitor {
   std::map<std::int64_t, Size> expert;  // one of each layer: mixes give layers different formats
   // Of a picture: met by patches, by those and the class vector, by vectors after the pixel shuffle.
   Size patches_alone, every_patch, every_vector;
-  std::map<DType, double> of_patches;  // products of each format of those that every patch meets
 
   void matrix(std::string_view name, Matrix& matrix) override {
     if (name.starts_with("lm_head."))
@@ -94,7 +93,6 @@ class WeightSizes final : public nn::ParameterVisitor {
     else if (name.starts_with("vision_model.")) {
       const bool embeds = name.starts_with("vision_model.patch_embedding.");
       (embeds ? patches_alone : every_patch) += size_of(matrix);
-      if (!embeds) of_patches[matrix.dtype] += size_of(matrix).products;
     }
   }
   void vector(std::string_view, Tensor&) override {}
@@ -163,15 +161,9 @@ class Passes {
                  sizes_.every_vector.products * static_cast<double>(vision.tokens_per_tile()));
   }
 
-  // How most of a tile is multiplied (engine/look.h).
-  [[nodiscard]] Arithmetic sees_in() const {
-    const auto& formats = sizes_.of_patches;
-    const auto products = [](const auto& format) { return format.second; };
-    const DType most = std::ranges::max_element(formats, {}, products)->first;
-    const bool rounds = most == DType::bf16 && formats.size() == 1 && kv_dtype_ != DType::f32 &&
-                        cpu::has_bfloat16_products();
-    if (rounds) return Arithmetic::bfloat16;
-    return is_quantized(most) ? Arithmetic::int8 : Arithmetic::float32;
+  // How most was multiplied when tiles were counted.
+  [[nodiscard]] Arithmetic saw_in() const {
+    return static_cast<Arithmetic>(std::ranges::max_element(seen_in_) - seen_in_.begin());
   }
 
   // What `test` reads and multiplies.
@@ -187,8 +179,22 @@ class Passes {
       work_ += expert.bytes * static_cast<double>(different.size());
       products_ += expert.products * static_cast<double>(chosen.size());
     };
+    seen_in_ = {};
+    ctx_.watch_products = [&](const Tensor&, std::span<const MatmulGroup> groups) {
+      const bool rounds = ctx_.lane.bfloat16 && cpu::has_bfloat16_products();
+      for (const MatmulGroup& group : groups) {
+        const Matrix& weight = group.weight;
+        const Arithmetic arithmetic = rounds && cpu::can_multiply_bfloat16(group)
+                                          ? Arithmetic::bfloat16
+                                          : arithmetic_of(weight.dtype);
+        seen_in_[static_cast<std::size_t>(arithmetic)] +=
+            static_cast<double>(weight.out) * static_cast<double>(weight.in) *
+            static_cast<double>(group.row_end - group.row_begin);
+      }
+    };
     test();
     ctx_.watch = nullptr;
+    ctx_.watch_products = nullptr;
     counting_ = false;
     return {work_, 2 * products_};
   }
@@ -200,6 +206,7 @@ class Passes {
   WeightSizes sizes_;
   bool counting_ = false;
   double work_ = 0, products_ = 0;
+  std::array<double, std::size(arithmetic_names)> seen_in_{};  // products of each Arithmetic
 };
 
 struct Machine {
@@ -283,9 +290,11 @@ class Bench {
       noise[i] = static_cast<float>(uniform(2, i)) * 2 - 1;
     const Tensor pixels{noise.data(), DType::f32, {tiles, vision.channels, side, side}};
     std::vector<nn::KvCache> none;
-    return measured(fmt::format("img{}", tiles), 1,
-                    static_cast<double>(tiles * vision.tokens_per_tile()), passes_.sees_in(), none,
-                    [&] { passes_.see(pixels, vision); });
+    Row row = measured(fmt::format("img{}", tiles), 1,
+                       static_cast<double>(tiles * vision.tokens_per_tile()), arithmetic_, none,
+                       [&] { passes_.see(pixels, vision); });
+    row.arithmetic = passes_.saw_in();
+    return row;
   }
 
  private:

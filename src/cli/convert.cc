@@ -17,7 +17,7 @@ namespace herd::cli {
 namespace {
 
 constexpr std::string_view targets[] = {"auto", "gguf", "herd", "hf"};
-constexpr std::string_view extension = ".herd", gguf_extension = ".gguf";
+constexpr std::string_view store_extension = ".herd", gguf_extension = ".gguf";
 
 // Besides the mixes: every matrix in the format that it has, and that where blocks are only moved, else bf16.
 // Directories alone have fp8.
@@ -84,7 +84,8 @@ enum class Target : std::uint8_t { gguf, packed_store, directory };
 Target target_of(const ConvertOptions& options) {
   const std::string_view to = options.to, name = options.destination;
   if (to == "gguf" || (to == "auto" && name.ends_with(gguf_extension))) return Target::gguf;
-  if (to == "herd" || (to == "auto" && name.ends_with(extension))) return Target::packed_store;
+  if (to == "herd" || (to == "auto" && name.ends_with(store_extension)))
+    return Target::packed_store;
   return Target::directory;
 }
 
@@ -105,6 +106,19 @@ void warn_of(const std::vector<std::string>& notes, std::string_view what) {
     log(LogLevel::warn, "{}", notes[i]);
   if (notes.size() > shown_max)
     log(LogLevel::warn, "... and {} {} more", notes.size() - shown_max, what);
+}
+
+// Tensors that fell back; where a format was named, and its blocks are wide, others have narrower ones.
+void warn_of_tensors(const std::vector<llama4::GgufNote>& notes, bool names_format) {
+  std::vector<std::string> texts;
+  for (const llama4::GgufNote& note : notes) texts.push_back(note.text);
+  warn_of(texts, "tensors");
+  const auto wants_wide_blocks = [](const llama4::GgufNote& note) {
+    return row_of(note.wanted).block > 32;
+  };
+  if (names_format && std::ranges::any_of(notes, wants_wide_blocks))
+    log(LogLevel::warn,
+        "q4_0, q4_1, q5_0, q5_1, q8_0 and iq4_nl have blocks of 32, which fit more widths");
 }
 
 // "cria.gguf: 54 tensors in q8_0, 8 in f16, 31 in f32; 8.6 bits a weight"
@@ -138,28 +152,23 @@ Result<std::optional<llama4::MixRow>> mix_of(const ConvertOptions& options) {
   return std::nullopt;
 }
 
-// None where no format is named.
-Result<std::optional<DType>> vision_type_of(const ConvertOptions& options, const fs::path& source,
-                                            bool has_vision, bool packs) {
+// Before an hour of writing, not after it.
+Result<void> check_vision(const ConvertOptions& options, const fs::path& source, bool has_vision,
+                          bool packs) {
+  const fs::path out = options.vision_out;
   const bool names_type = options.vision_type != automatic;
-  if (!has_vision && (names_type || !options.vision_out.empty()))
+  if (out.empty() && !names_type) return {};
+  if (!has_vision)
     return fail_with_hint(
         Code::usage,
         fmt::format("{} is for vision encoders; {} has none",
                     names_type ? "--vision-type" : "--vision-out", source.string()),
         fs::is_regular_file(source) ? "that of a GGUF file is a file of its own: --mmproj FILE"
                                     : "");
-  if (!names_type) return std::nullopt;
-  if (!packs && options.vision_out.empty())
+  if (out.empty() && !packs)
     return fail_with_hint(Code::usage,
                           "--vision-type is given, but no --vision-out to write that file",
                           "--vision-out mmproj-NAME.gguf");
-  return llama4::find_mix(options.vision_type)->attention;
-}
-
-// Before an hour of writing, not after it.
-Result<void> check_vision_out(const ConvertOptions& options) {
-  const fs::path out = options.vision_out;
   if (out.empty()) return {};
   if (out == fs::path(options.destination))
     return fail(Code::usage, "{} is to be the model and, by --vision-out, its vision encoder",
@@ -182,9 +191,7 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
   if (options.type == fp8)
     return fail(Code::usage, "--type fp8 is written to directories only; {} is a file",
                 options.destination);
-  HERD_TRY(const std::optional<DType> vision_type,
-           vision_type_of(options, source, loaded.config().vision.has_value(), packs));
-  HERD_TRY_VOID(check_vision_out(options));
+  HERD_TRY_VOID(check_vision(options, source, loaded.config().vision.has_value(), packs));
   const bool has_words =
       fs::is_regular_file(source)
           ? loaded.store().gguf().front().find("tokenizer.ggml.tokens") != nullptr
@@ -196,8 +203,9 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
       .shard_bytes = static_cast<std::uint64_t>(options.shard_mib) << 20,
       .name = name_of(source),
       .words = {},
-      .projector = options.vision_out,
-      .vision_type = vision_type};
+      .projector = options.vision_out};
+  if (options.vision_type != automatic)
+    out.vision_type = llama4::find_mix(options.vision_type)->attention;  // of one format
   if (packs) {
     const fs::path parts[] = {source};
     out.source = fmt::format("{} {}", name_of(source), server::fingerprint(parts, "", ""));
@@ -227,18 +235,14 @@ Result<void> to_file(const fs::path& source, llama4::Loaded& loaded, const Conve
   out.progress = [&](std::uint64_t bytes) { progress.add(bytes); };
   ThreadPool pool(static_cast<int>(options.threads));
   HERD_TRY(const auto notes, llama4::write_gguf(loaded.model(), options.destination, out, pool));
-  warn_of(notes, "tensors");
-  const auto is_of_wide_blocks = [](const std::string& note) { return !note.ends_with("q8_0"); };
-  if (mix && row_of(mix->experts).block > 32 && std::ranges::any_of(notes, is_of_wide_blocks))
-    log(LogLevel::warn,
-        "q4_0, q4_1, q5_0, q5_1, q8_0 and iq4_nl have blocks of 32, which fit more widths");
+  warn_of_tensors(notes, mix.has_value());
   log(LogLevel::info, "{}",
       summary_of(options.shard_mib > 0 ? fmt::format("shards of {}", options.destination)
                                        : options.destination,
                  llama4::gguf_shares(loaded.model(), out)));
-  if (!options.destination.ends_with(packs ? extension : gguf_extension))
+  if (!options.destination.ends_with(packs ? store_extension : gguf_extension))
     log(LogLevel::warn, "{} is known as a model once its name ends in {}", options.destination,
-        packs ? extension : gguf_extension);
+        packs ? store_extension : gguf_extension);
   return {};
 }
 

@@ -103,6 +103,23 @@ TEST_F(ConvertVision, IsInTheFormatThatIsNamedOrLosesNothing) {
               HasSubstr("is f16: its rows of "));
 }
 
+// By what is multiplied most: in the mixed encoder one matrix of a block's six is in Q8_0, a third of its products.
+TEST_F(ConvertVision, BenchSaysHowATileIsMultiplied) {
+  const auto limit = [&](const std::string& model, const std::string& mmproj) {
+    std::vector<std::string> words = {"bench",   model, "-p", "0", "-n",    "0",
+                                      "--tiles", "16",  "-r", "1", "--json"};
+    if (!mmproj.empty()) words.insert(words.end(), {"--mmproj", mmproj});
+    const Ran ran = run_herd(words);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return std::string(document_of(ran).as_array().at(0).at("roofline").at("limit").as_string());
+  };
+  said({"convert", cria, at("whole.herd"), "--vision-type", "q8_0"});
+  said({"convert", test_model("vision"), at("v.gguf"), "--vision-out", at("mmproj-v.gguf"),
+        "--vision-type", "q8_0"});
+  EXPECT_EQ(limit(at("whole.herd"), ""), "int8 products");
+  EXPECT_EQ(limit(at("v.gguf"), at("mmproj-v.gguf")), "multiply-adds");
+}
+
 TEST_F(ConvertVision, TheEncoderNamedAsTheModelIsTakenAndSaid) {
   said({"convert", cria, at("b.gguf"), "--vision-out", at("mmproj-b.gguf")});
   said({"convert", cria, at("x.gguf"), "--vision-out", at("mmproj-a.gguf"), "--vision-type",

@@ -69,7 +69,7 @@ class Parts final : public nn::ParameterVisitor {
   }
 
   std::vector<Part> text, vision;
-  std::vector<std::string> fallen_back;
+  std::vector<GgufNote> fallen_back;
 
  private:
   std::vector<Part>& text_or_vision(std::string_view name) {
@@ -101,19 +101,22 @@ class Parts final : public nn::ParameterVisitor {
       wanted = has == DType::bf16 ? DType::bf16 : DType::f16;
     if (name.contains("patch_embedding")) return DType::f32;
     if (row_width % static_cast<std::int64_t>(row_of(wanted).block) == 0) return wanted;
-    fallen_back.push_back(fmt::format("{} is f16: its rows of {} are not whole blocks of {}", gguf,
-                                      row_width, row_of(wanted).name));
-    return DType::f16;
+    return falls_back(gguf, DType::f16, row_width, wanted);
+  }
+
+  DType falls_back(const std::string& gguf, DType type, std::int64_t row_width, DType wanted) {
+    fallen_back.push_back({fmt::format("{} is {}: its rows of {} are not whole blocks of {}", gguf,
+                                       row_of(type).name, row_width, row_of(wanted).name),
+                           wanted});
+    return type;
   }
 
   DType mixed_type(const std::string& gguf, std::string_view name, const Shape& shape) {
     const bool tied = ties_ && name.starts_with("lm_head.");
     const Role role = tied ? Role::embedding : role_of(name);
     const DType type = type_for(*mix_, role, shape[-1]);
-    if (role != Role::small && type != type_for(*mix_, role, 256))
-      fallen_back.push_back(fmt::format("{} is {}: its rows of {} are not whole blocks of {}", gguf,
-                                        row_of(type).name, shape[-1],
-                                        row_of(type_for(*mix_, role, 256)).name));
+    const DType wanted = type_for(*mix_, role, 256);
+    if (role != Role::small && type != wanted) falls_back(gguf, type, shape[-1], wanted);
     return type;
   }
 
@@ -125,9 +128,10 @@ class Parts final : public nn::ParameterVisitor {
     });
     if (alike && is_quantized(type)) return type;  // write_gguf() refuses what GGUF does not know
     if (known && alike) return type;
-    fallen_back.push_back(fmt::format("{} is bf16: {}", gguf,
-                                      !alike ? "its matrices have scales or different formats"
-                                             : fmt::format("GGUF has no {}", row_of(type).name)));
+    fallen_back.push_back({fmt::format("{} is bf16: {}", gguf,
+                                       !alike ? "its matrices have scales or different formats"
+                                              : fmt::format("GGUF has no {}", row_of(type).name)),
+                           type});
     return DType::bf16;
   }
 
@@ -434,8 +438,8 @@ std::vector<GgufMatrices> gguf_matrices(Model& model) {
   return out;
 }
 
-Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
-                                            const GgufExport& options, ThreadPool& pool) {
+Result<std::vector<GgufNote>> write_gguf(Model& model, const fs::path& out,
+                                         const GgufExport& options, ThreadPool& pool) {
   const Config& config = model.config();
   Parts parts(model, options);
   for (const auto* some : {&parts.text, &parts.vision})

@@ -45,11 +45,17 @@ struct GgufExport {
   std::function<void(std::uint64_t bytes)> progress = {};  // bytes of numbers just written
 };
 
+// What a user should know of a tensor: that it could not be in the format that was wanted for it.
+struct GgufNote {
+  std::string text;
+  DType wanted;
+};
+
 // Writes `out`, or its shards out-00001-of-0000N.gguf, and the vision encoder's file. Files that exist stay as they
-// are: fails with cannot_create then, with io_failed, or with usage for formats that GGUF does not have. Gives what a
-// user should know (tensors that fell back to another format).
-Result<std::vector<std::string>> write_gguf(Model& model, const fs::path& out,
-                                            const GgufExport& options, ThreadPool& pool);
+// are: fails with cannot_create then, with io_failed, or with usage for formats that GGUF does not have. Gives the
+// tensors that fell back to another format.
+Result<std::vector<GgufNote>> write_gguf(Model& model, const fs::path& out,
+                                         const GgufExport& options, ThreadPool& pool);
 
 // What write_gguf will write of each format: tensors, numbers and bytes.
 struct GgufShare {

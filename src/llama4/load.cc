@@ -219,7 +219,8 @@ Result<std::vector<fs::path>> encoders_beside(const fs::path& model) {
 }
 
 // A file that is named would be used by nobody where the model has an encoder within.
-Result<void> expect_none_within(const fs::path& model, const fs::path& projector) {
+Result<void> expect_use_of(const fs::path& projector, const fs::path& model) {
+  if (projector.empty() || projector == no_encoder) return {};
   const auto is_within = [&]() -> Result<bool> {
     if (!fs::is_regular_file(model)) return true;
     HERD_TRY(const checkpoint::Store text, checkpoint::Store::open(model));
@@ -288,8 +289,8 @@ Result<void> Loaded::bind() {
 
 Result<checkpoint::Store> open_store(const fs::path& model, const fs::path& projector,
                                      const checkpoint::Progress& progress) {
+  HERD_TRY_VOID(expect_use_of(projector, model));
   fs::path vision = projector == no_encoder ? fs::path() : projector;
-  if (!vision.empty()) HERD_TRY_VOID(expect_none_within(model, vision));
   if (projector.empty() && fs::is_regular_file(model)) {
     HERD_TRY(const std::vector<fs::path> files, encoders_beside(model));
     if (!files.empty()) vision = files.front();
@@ -298,8 +299,7 @@ Result<checkpoint::Store> open_store(const fs::path& model, const fs::path& proj
 }
 
 Result<Config> read_config(const fs::path& model, const fs::path& projector) {
-  if (!projector.empty() && projector != no_encoder)
-    HERD_TRY_VOID(expect_none_within(model, projector));
+  HERD_TRY_VOID(expect_use_of(projector, model));
   HERD_TRY(Config config, fs::is_regular_file(model) ? config_of_file(model, projector)
                                                      : config_of_directory(model));
   if (projector == no_encoder) {

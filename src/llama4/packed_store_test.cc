@@ -123,6 +123,30 @@ class PackedStore : public testing::Test {
   fs::path directory;
 };
 
+// What to advise depends on it: narrower blocks help a text in Q4_K, and not an encoder in Q8_0.
+TEST_F(PackedStore, NotesSayWhatATensorWasToBe) {
+  const auto loaded = open(models() / "vision");
+  ThreadPool pool(2);
+  const auto notes = write_gguf(loaded->model(), directory / "a.herd",
+                                {.mix = find_mix("q4_k"),
+                                 .kind = GgufKind::packed_store,
+                                 .name = "x",
+                                 .words = {},
+                                 .projector = {},
+                                 .vision_type = DType::q8_0},
+                                pool);
+  ASSERT_TRUE(notes) << to_string(notes.error());
+  int of_text = 0, of_vision = 0;
+  for (const GgufNote& note : *notes) {
+    const bool is_text = note.text.starts_with("blk.") || note.text.starts_with("token_embd.") ||
+                         note.text.starts_with("output.");
+    ++(is_text ? of_text : of_vision);
+    EXPECT_EQ(row_of(note.wanted).block, is_text ? 256u : 32u) << note.text;
+  }
+  EXPECT_GT(of_text, 0);
+  EXPECT_GT(of_vision, 0);
+}
+
 TEST_F(PackedStore, HasTheNumbersAndTheBitsOfItsFileWithNothingLeftToPack) {
   std::int64_t packed = 0;
   for (const char* name : {"scout", "maverick", "guard", "vision"})
